@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/* Dict: a lock-free hash table from keys to cells that keeps insertion order.
+ *
+ * Every operation on one key is atomic (linearizable). Reads take no lock and write no
+ * shared memory. Operation by operation:
+ *
+ *                      progress     allocates          waits for
+ *   get contains len   lock-free    never              nothing
+ *   set (existing key) lock-free    never              nothing
+ *   insertion          lock-free    node, sometimes    nothing (helps a migration)
+ *                                   a table
+ *   remove             lock-free    never              nothing
+ *   iteration step     lock-free    never              nothing
+ *   clear              lock-free    one small body     nothing
+ *
+ * Order: a key whose insertion began after another's had returned comes after it.
+ */
+#ifndef SHAREDOBJ_DICT_H
+#define SHAREDOBJ_DICT_H
+
+#include "sharedobj/value.h"
+
+enum sobj_key_kind {
+    SOBJ_KEY_INT = 1, /* bytes: an int64_t */
+    SOBJ_KEY_ASCII,   /* str: code units below 128 */
+    SOBJ_KEY_STR_1,   /* str: bytes, at least one of 128 or more */
+    SOBJ_KEY_STR_2,
+    SOBJ_KEY_STR_4,
+    SOBJ_KEY_BYTES,
+    SOBJ_KEY_STREAM, /* anything else: canonical stream */
+};
+
+/* A key for a look-up; all memory is the caller's.
+ *
+ * `bytes` is the canonical form: two keys are the same key if kind, hash and bytes are
+ * equal. Equal numbers have one canonical form (integral ones as int, others as double),
+ * all NaNs are one, frozensets are sorted. When the key as given differs from that
+ * (1.0, True), `given` is its stream, which is kept and handed out again.
+ * In a canonical stream a handle is an OBJECT header with count 0 followed by one word,
+ * the id of the core: canonical streams are compared, never decoded, so a key with
+ * handles always has a `given`, whose OBJECT items index `edges`.
+ * `hash` is the host's hash for str and bytes; for other kinds sobj_hash_word of an INT
+ * and sobj_hash_bytes of a stream, so that nobody can make keys collide on purpose.
+ * `edges` are the cores a stream refers to; an insertion takes references of its own. */
+struct sobj_key {
+    enum sobj_key_kind kind;
+    uint32_t edge_count;
+    uint64_t hash;
+    const void *bytes;
+    size_t size;
+    const void *given; /* NULL: as `bytes` */
+    size_t given_size;
+    struct sobj_object *const *edges;
+};
+
+/* How a value leaves the dict. The cell is stored in `cell`; if it is a pointer, `take`
+ * is called inside the read section in which it was found, and must copy what it needs
+ * or take a reference (sobj_cell_ref). `take` may allocate but must not wait, run code
+ * of the host or call into the core otherwise. */
+struct sobj_out {
+    sobj_cell cell;
+    void (*take)(struct sobj_out *out);
+};
+/* A `take` that takes a reference. */
+void sobj_out_ref(struct sobj_out *out);
+
+/* Returns: OK and a new reference in `*out`, or NO_MEMORY. `expected` is the number of
+ * entries to make room for; 0 is fine. */
+enum sobj_status sobj_dict_new(size_t expected, struct sobj_object **out);
+
+/* Cells given to these functions are references that are always consumed; `out` may be
+ * NULL where a caller does not want the value. A frozen dict answers FROZEN. */
+
+/* Returns: OK and the value, or NOT_FOUND. */
+enum sobj_status sobj_dict_get(struct sobj_object *d, const struct sobj_key *key,
+                               struct sobj_out *out);
+/* Stores, whether the key exists or not. Returns: OK, NO_MEMORY, FROZEN. */
+enum sobj_status sobj_dict_set(struct sobj_object *d, const struct sobj_key *key,
+                               sobj_cell value);
+/* Inserts if absent. Returns: OK; EXISTS and the present value; NO_MEMORY, FROZEN. */
+enum sobj_status sobj_dict_add(struct sobj_object *d, const struct sobj_key *key,
+                               sobj_cell value, struct sobj_out *out);
+/* Stores and hands out what was there. Returns: OK and the old value; NOT_FOUND if the
+ * key was absent (it is there now); NO_MEMORY, FROZEN. */
+enum sobj_status sobj_dict_exchange(struct sobj_object *d, const struct sobj_key *key,
+                                    sobj_cell value, struct sobj_out *out);
+/* Returns: OK and the value that was removed; NOT_FOUND, FROZEN. */
+enum sobj_status sobj_dict_remove(struct sobj_object *d, const struct sobj_key *key,
+                                  struct sobj_out *out);
+/* Stores `desired` if the value is the same as `expected` (sobj_cell_same), either of
+ * which may be SOBJ_MISSING for "absent". `expected` is borrowed.
+ * Returns: OK, MISMATCH, NO_MEMORY, FROZEN. */
+enum sobj_status sobj_dict_compare_and_set(struct sobj_object *d,
+                                           const struct sobj_key *key,
+                                           sobj_cell expected, sobj_cell desired);
+/* Adds the immediate number `n` to the value, or to the immediate `start` if the key is
+ * absent.
+ * Returns: OK and the sum in `*sum`; BAD_OPERAND if the stored value is no immediate
+ *          number (the host may do it by compare_and_set), OVERFLOW if the sum is not
+ *          an immediate; NO_MEMORY, FROZEN. Nothing has changed unless OK. */
+enum sobj_status sobj_dict_increment(struct sobj_object *d, const struct sobj_key *key,
+                                     sobj_cell n, sobj_cell start, sobj_cell *sum);
+/* Removes everything, at one moment. Returns: OK, NO_MEMORY, FROZEN. */
+enum sobj_status sobj_dict_clear(struct sobj_object *d);
+
+/* Returns: the number of keys; counts operations that are just happening or not, is
+ * never negative, exact at rest. */
+size_t sobj_dict_len(const struct sobj_object *d);
+/* Returns: bytes held by the table, the order log and the nodes, without values. */
+size_t sobj_dict_bytes(const struct sobj_object *d);
+/* Grows so that `entries` keys fit without another migration; a hint, never fails. */
+void sobj_dict_reserve(struct sobj_object *d, size_t entries);
+
+/* ---- iteration in insertion order
+ * Shows every key that stays throughout exactly once, none twice, keys inserted after
+ * the start never, and ends. Between steps it holds no section, only a piece of the
+ * order log (its nodes, not their values). */
+struct sobj_dict_iter {
+    struct sobj_object *dict; /* a reference */
+    void *segment;            /* a counted piece of the log */
+    uint32_t index;
+    uint64_t next, end; /* positions in the order */
+};
+
+/* What a step shows: the key as given, and the value. Valid inside `take`. */
+struct sobj_entry {
+    enum sobj_key_kind kind; /* STREAM: `bytes` is a stream (the one given) */
+    uint64_t hash;           /* the host's, for str and bytes kinds */
+    const void *bytes;
+    size_t size;
+    struct sobj_object *const *edges;
+    uint32_t edge_count;
+    sobj_cell value;
+};
+typedef void (*sobj_take_entry)(const struct sobj_entry *entry, void *context);
+
+void sobj_dict_iter_init(struct sobj_dict_iter *it, struct sobj_object *d);
+/* Calls `take` once, inside a read section, with the rules of sobj_out.take.
+ * Returns: OK, or EMPTY at the end. */
+enum sobj_status sobj_dict_iter_next(struct sobj_dict_iter *it, sobj_take_entry take,
+                                     void *context);
+void sobj_dict_iter_fini(struct sobj_dict_iter *it);
+
+#endif

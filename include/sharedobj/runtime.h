@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/* The runtime: start, what it asks of its host, domains, fork, figures.
+ *
+ * There is one runtime per process. It has no thread of its own and is never torn down:
+ * its memory outlives every host (interpreter) and goes with the process.
+ */
+#ifndef SHAREDOBJ_RUNTIME_H
+#define SHAREDOBJ_RUNTIME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "sharedobj/status.h"
+
+/* What a host with a global lock gives the core: `detach` lets go of that lock if this
+ * thread holds it and returns a token (NULL: it did not), `attach` takes it back.
+ * The core calls them only around a wait of its own (a grace period, a fork in another
+ * thread), never inside a read section and never with a lock held. */
+struct sobj_hooks {
+    void *(*detach)(void);
+    void (*attach)(void *token);
+};
+
+/* Starts the runtime, the first call; later calls change nothing. `hooks` may be NULL
+ * and is copied. Returns: OK, NO_MEMORY, OS_ERROR. */
+enum sobj_status sobj_runtime_init(const struct sobj_hooks *hooks);
+
+/* 128 random bits that name this process; a fork child gets new ones. */
+void sobj_process_nonce(uint64_t nonce[2]);
+
+/* Waits for a grace period and frees what this thread has retired.
+ * Blocks: until every read section that is running now has ended. */
+void sobj_collect(void);
+
+/* Monotonic time in nanoseconds; deadlines are points of it. */
+int64_t sobj_clock(void);
+#define SOBJ_FOREVER INT64_MAX
+
+/* ---- Domains: what the core knows of an interpreter.
+ * A domain owns nothing that is shared; it names who waits, so that closing it wakes
+ * exactly its own threads, and who holds tickets and pins, so that they can be swept. */
+struct sobj_domain;
+
+/* Returns: a new domain, or NULL on no memory. `id` is the host's number for it. */
+struct sobj_domain *sobj_domain_new(int64_t id);
+int64_t sobj_domain_id(const struct sobj_domain *domain);
+/* Wakes every thread that waits in this domain; their waits, and all later ones, end
+ * with CLOSING. Idempotent. */
+void sobj_domain_close(struct sobj_domain *domain);
+/* Closes it, drops its tickets and pins and frees it. Needs: no thread waits in it. */
+void sobj_domain_free(struct sobj_domain *domain);
+
+/* ---- Figures: sums over all threads, exact when nothing is running. */
+enum sobj_counter {
+    SOBJ_COUNT_OBJECTS, /* live cores */
+    SOBJ_COUNT_BLOBS,   /* live blobs */
+    SOBJ_COUNT_NODES,   /* live dict nodes */
+    SOBJ_COUNT_BLOCKS,  /* other allocations: tables, segments, rings, tickets */
+    SOBJ_COUNT_BYTES,   /* bytes in all of them, as asked for */
+    SOBJ_COUNTERS
+};
+int64_t sobj_count(enum sobj_counter counter);
+
+/* ---- Faults, for tests: the `after`-th allocation of this thread from now on fails
+ * (0: the next one), once. Returns: how many allocations were still to come when the
+ * previous setting was replaced; a negative number: it was never set or has failed. */
+int64_t sobj_fail_allocation(int64_t after);
+
+#endif

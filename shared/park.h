@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+/* L1: locks of nanoseconds, and waiting. The only unit that puts a thread to sleep
+ * (besides the fork gate and grace periods of reclaim.c).
+ *
+ * Waiting, for one list:
+ *
+ *     struct sobj__parker parker;  struct sobj__waiter waiter;
+ *     status = sobj__parker_init(&parker, domain);          CLOSING: do not wait
+ *     sobj__wait_enter(list, &waiter, &parker);             now a wake-up can find us
+ *     if (!condition()) status = sobj__park(&parker, deadline);
+ *     if (sobj__wait_leave(&waiter) && !took_something)     notified, but not used:
+ *         sobj__wake_one(list);                             pass the wake-up on
+ *     sobj__parker_fini(&parker);
+ *
+ * and for several lists (select) the same with one parker and a waiter for each.
+ *
+ *   P1  No lost wake-up: the waiter is counted (seq_cst) before it looks at the
+ *       condition again; the waker changes the condition before it looks at the count
+ *       (seq_cst fence). One of the two sees the other (Dekker).
+ *   P2  A wake-up goes to exactly one parker, first come first served. Whoever gets one
+ *       and does not use it passes it on.
+ *   P3  A waker touches parker and waiter only under the list's lock, and every waiter
+ *       takes that lock to leave; so they may live on the waiting thread's stack.
+ *   P4  Locks here are taken inside write sections only: a fork copies none of them
+ *       locked. In the child the lists are emptied.
+ */
+#ifndef SOBJ_PARK_H
+#define SOBJ_PARK_H
+
+#include "atomic.h"
+#include "sharedobj/runtime.h"
+
+/* ---- A lock for critical sections of some nanoseconds: spins, then sleeps in the
+ * kernel if its holder was descheduled. (U. Drepper, "Futexes Are Tricky", mutex 2.)
+ *   0 free | 1 held | 2 held, somebody sleeps */
+struct sobj__lock {
+    _Atomic(uint32_t) state;
+};
+void sobj__lock_slow(struct sobj__lock *lock);
+void sobj__unlock_slow(struct sobj__lock *lock);
+
+SOBJ_INLINE void sobj__lock_acquire(struct sobj__lock *lock)
+{
+    uint32_t expected = 0;
+
+    /* Acquire: pairs with the release in the previous holder's unlock. */
+    if (SOBJ_UNLIKELY(!sobj_cas_acq_rel(&lock->state, &expected, 1)))
+        sobj__lock_slow(lock);
+}
+
+SOBJ_INLINE void sobj__lock_release(struct sobj__lock *lock)
+{
+    /* Release: publishes what the lock guards to the next holder. */
+    if (SOBJ_UNLIKELY(sobj_swap_acq_rel(&lock->state, 0) == 2))
+        sobj__unlock_slow(lock);
+}
+
+/* ---- Parkers and wait lists */
+enum sobj__parked {
+    SOBJ__WAITING = 0,
+    SOBJ__NOTIFIED, /* a waker chose this one */
+    SOBJ__ENDING,   /* its domain is closing */
+};
+
+/* One sleeping thread. */
+struct sobj__parker {
+    _Atomic(uint32_t) state; /* enum sobj__parked; leaves WAITING once, by CAS */
+    struct sobj_domain *domain;
+    struct sobj__parker *next, *prev; /* guarded by domain->lock */
+};
+
+struct sobj__waitlist;
+
+/* Its place in one list. Guarded by list->lock. */
+struct sobj__waiter {
+    struct sobj__parker *parker;
+    struct sobj__waitlist *list;
+    struct sobj__waiter *next, *prev;
+    bool linked;   /* still in the list */
+    bool notified; /* taken out by a waker that chose this parker */
+};
+
+struct sobj__waitlist {
+    _Atomic(uint32_t) count;   /* waiters linked; read by wakers without the lock (P1) */
+    _Atomic(uint32_t) spin_ns; /* adaptive; see sobj__spin_begin */
+    struct sobj__lock lock;
+    struct sobj__waiter *head, *tail; /* guarded by lock */
+};
+
+/* Returns: OK, or CLOSING: the domain takes no more waits. `domain` may be NULL. */
+enum sobj_status sobj__parker_init(struct sobj__parker *parker,
+                                   struct sobj_domain *domain);
+void sobj__parker_fini(struct sobj__parker *parker);
+
+/* Links `waiter` at the end of `list`. */
+void sobj__wait_enter(struct sobj__waitlist *list, struct sobj__waiter *waiter,
+                      struct sobj__parker *parker);
+/* Unlinks it. Returns: true if a wake-up of this list was spent on it. */
+bool sobj__wait_leave(struct sobj__waiter *waiter);
+
+/* Sleeps until notified.
+ * Returns: OK (notified), TIMEOUT, INTERRUPTED, CLOSING.
+ * Blocks: yes; Needs: no section, and the host's lock let go of by the caller. */
+enum sobj_status sobj__park(struct sobj__parker *parker, int64_t deadline);
+
+/* The slow halves of the wakers below. */
+void sobj__wake_slow(struct sobj__waitlist *list, bool all);
+
+/* Wake the longest waiting, or every, waiter. Needs: the condition was changed before,
+ * and no write section (R3). One fence and one load when nobody waits. */
+SOBJ_INLINE void sobj__wake_one(struct sobj__waitlist *list)
+{
+    /* SeqCst: between the change of the condition and the look at the count (P1). */
+    sobj_fence_seq_cst();
+    /* Relaxed: ordered by the fence; pairs with the seq_cst add in wait_enter. */
+    if (SOBJ_UNLIKELY(sobj_load_relaxed(&list->count) != 0))
+        sobj__wake_slow(list, false);
+}
+
+SOBJ_INLINE void sobj__wake_all(struct sobj__waitlist *list)
+{
+    /* SeqCst and Relaxed: as in wake_one (P1). */
+    sobj_fence_seq_cst();
+    if (SOBJ_UNLIKELY(sobj_load_relaxed(&list->count) != 0))
+        sobj__wake_slow(list, true);
+}
+
+/* Forgets all waiters: for the fork child, where their threads are gone. */
+void sobj__waitlist_reset(struct sobj__waitlist *list);
+
+/* ---- Adaptive spinning before a sleep, with the host's lock released:
+ *
+ *     struct sobj__spin spin = sobj__spin_begin(list);
+ *     do { if (condition()) {...} } while (sobj__spin_again(&spin));
+ *     sobj__spin_end(list, &spin, succeeded);
+ *
+ * How long depends on whether spinning paid off lately on this list; not at all on one
+ * processor. */
+struct sobj__spin {
+    int64_t until; /* point of sobj__now; 0: do not spin */
+    uint32_t round;
+};
+struct sobj__spin sobj__spin_begin(struct sobj__waitlist *list);
+bool sobj__spin_again(struct sobj__spin *spin);
+void sobj__spin_end(struct sobj__waitlist *list, struct sobj__spin *spin, bool success);
+
+/* ---- Domains (contract in runtime.h) */
+struct sobj_domain {
+    int64_t id; /* const after init */
+    struct sobj__lock lock;
+    bool closing;                /* guarded by lock */
+    struct sobj__parker *parkers; /* guarded by lock */
+    struct sobj_domain *next, *prev; /* guarded by sobj__domains.lock */
+};
+
+/* Process-wide list of domains; the instance lives in runtime.c. */
+struct sobj__domains {
+    struct sobj__lock lock;
+    struct sobj_domain *head; /* guarded by lock */
+    int cpus;                 /* const after init */
+};
+extern struct sobj__domains sobj__domains;
+
+/* Unlinks and frees a closed domain. */
+void sobj__domain_dispose(struct sobj_domain *domain);
+/* In the fork child: no thread waits any more. */
+void sobj__domains_fork_child(void);
+
+#endif

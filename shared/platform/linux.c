@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/* Linux: futex(2), getrandom(2), sched_getaffinity(2). */
+#if defined(__linux__)
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "platform/platform.h"
+
+int sobj__cpu_count(void)
+{
+    cpu_set_t set;
+
+    if (sched_getaffinity(0, sizeof set, &set) == 0) {
+        int n = CPU_COUNT(&set);
+        return n > 0 ? n : 1;
+    }
+    long n = sysconf(_SC_NPROCESSORS_ONLN); /* more processors than cpu_set_t holds */
+    return n > 0 ? (int)n : 1;
+}
+
+enum sobj_status sobj__os_wait(_Atomic(uint32_t) *word, uint32_t expected,
+                               int64_t deadline)
+{
+    struct timespec ts, *until = NULL;
+
+    if (deadline != SOBJ__FOREVER) {
+        if (deadline < 0)
+            deadline = 0;
+        ts.tv_sec = deadline / 1000000000;
+        ts.tv_nsec = deadline % 1000000000;
+        until = &ts;
+    }
+    /* FUTEX_WAIT_BITSET takes an absolute deadline on CLOCK_MONOTONIC. */
+    long rc = syscall(SYS_futex, word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, expected,
+                      until, NULL, FUTEX_BITSET_MATCH_ANY);
+    if (rc == 0)
+        return SOBJ_OK;
+    switch (errno) {
+    case ETIMEDOUT:
+        return SOBJ_TIMEOUT;
+    case EINTR:
+        return SOBJ_INTERRUPTED;
+    default: /* EAGAIN: the word has changed */
+        return SOBJ_OK;
+    }
+}
+
+void sobj__os_wake(_Atomic(uint32_t) *word, int count)
+{
+    syscall(SYS_futex, word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, count, NULL, NULL, 0);
+}
+
+enum sobj_status sobj__os_random(void *buf, size_t size)
+{
+    char *p = buf;
+
+    while (size > 0) {
+        ssize_t n = getrandom(p, size, 0);
+        if (n < 0) {
+            if (errno == EINTR)
+                continue;
+            return SOBJ_OS_ERROR;
+        }
+        p += n;
+        size -= (size_t)n;
+    }
+    return SOBJ_OK;
+}
+#else
+typedef int sobj__not_linux;
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* L0: the operating system, as the core sees it. One file per system implements this
+ * contract (linux.c, darwin.c; posix.c serves both); no other file asks which system it
+ * is. Errors are statuses; nothing here allocates from the core's allocator.
+ */
+#ifndef SOBJ_PLATFORM_H
+#define SOBJ_PLATFORM_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "sharedobj/status.h"
+
+/* Monotonic clock in nanoseconds; deadlines are points of it. */
+int64_t sobj__now(void);
+
+/* "No deadline". */
+#define SOBJ__FOREVER INT64_MAX /* SOBJ_FOREVER of runtime.h */
+
+/* Returns: the number of processors this process may run on, at least 1. */
+int sobj__cpu_count(void);
+
+/* Sleeps while `*word == expected`.
+ * Returns: OK when woken, or when the word had another value (spurious returns happen:
+ *          the caller looks again), TIMEOUT, INTERRUPTED when a signal handler ran.
+ * Blocks: until sobj__os_wake on the same word, or the deadline. */
+enum sobj_status sobj__os_wait(_Atomic(uint32_t) *word, uint32_t expected,
+                               int64_t deadline);
+
+/* Wakes up to `count` threads that sleep on `word`. The memory of `word` may be gone
+ * already: the address is only a name. */
+void sobj__os_wake(_Atomic(uint32_t) *word, int count);
+
+/* Fills `buf` with unpredictable bytes. Returns: OK or OS_ERROR. */
+enum sobj_status sobj__os_random(void *buf, size_t size);
+
+/* Zeroed memory from the system, aligned to 2 MiB and advised to use huge pages where
+ * the system has them. `size` is a multiple of 2 MiB. Returns NULL on no memory. */
+void *sobj__os_map(size_t size);
+void sobj__os_unmap(void *p, size_t size);
+#define SOBJ__MAP_UNIT ((size_t)2 << 20)
+
+#endif

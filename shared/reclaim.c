@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/* L1: reclamation over liburcu-bp; see reclaim.h. */
+#include "reclaim.h"
+
+#include <limits.h>
+#include <stdlib.h>
+
+#include "platform/platform.h"
+
+static bool batch_grow(struct sobj__batch *b)
+{
+    uint32_t capacity = b->capacity != 0 ? b->capacity * 2 : SOBJ__BATCH_ITEMS + 64;
+    struct sobj__retired *items = realloc(b->items, capacity * sizeof *items);
+
+    if (items == NULL)
+        return false;
+    b->items = items;
+    b->capacity = capacity;
+    return true;
+}
+
+void sobj__retire(void *p, void (*free_fn)(void *p), size_t bytes)
+{
+    struct sobj__thread *self = sobj__thread_self();
+    struct sobj__batch *b;
+
+    if (SOBJ_UNLIKELY(self == NULL))
+        goto no_memory;
+    b = &self->batch;
+    if (SOBJ_UNLIKELY(b->count == b->capacity) && !batch_grow(b))
+        goto no_memory;
+    b->items[b->count++] = (struct sobj__retired){p, free_fn};
+    b->bytes += bytes;
+    if (SOBJ_UNLIKELY(b->count >= SOBJ__BATCH_ITEMS || b->bytes >= SOBJ__BATCH_BYTES))
+        b->due = true;
+    return;
+
+no_memory:
+    if (!urcu_bp_read_ongoing()) {
+        urcu_bp_synchronize_rcu();
+        SOBJ__TSAN_GRACE_PERIOD_END();
+        free_fn(p);
+    }
+    /* Inside a section with no memory for one pointer: `p` is leaked. */
+}
+
+/* One round: everything retired so far. What the free functions retire in turn goes to
+ * a fresh array. */
+static void run_round(struct sobj__batch *b)
+{
+    struct sobj__retired *items = b->items;
+    uint32_t count = b->count, capacity = b->capacity;
+
+    b->items = NULL;
+    b->count = b->capacity = 0;
+    b->bytes = 0;
+    b->due = false;
+    urcu_bp_synchronize_rcu();
+    SOBJ__TSAN_GRACE_PERIOD_END();
+    for (uint32_t i = 0; i < count; i++)
+        items[i].free(items[i].p);
+    if (b->items == NULL) {
+        b->items = items;
+        b->capacity = capacity;
+    } else {
+        free(items);
+    }
+}
+
+/* Runs rounds while `all`, or a limit is reached. */
+static void run(struct sobj__thread *self, bool all)
+{
+    struct sobj__batch *b = &self->batch;
+    void *token;
+
+    /* A free function that ends a section must not start a second flush; a section
+     * around us (a caller's error in all but test code) makes this one wait. */
+    if (b->running || urcu_bp_read_ongoing())
+        return;
+    b->running = true;
+    token = sobj__hooks.detach != NULL ? sobj__hooks.detach() : NULL;
+    while (all ? b->count != 0 : b->due)
+        run_round(b);
+    b->running = false;
+    if (token != NULL)
+        sobj__hooks.attach(token);
+}
+
+SOBJ_NOINLINE void sobj__reclaim_run(struct sobj__thread *self) { run(self, false); }
+
+void sobj__reclaim_flush(void)
+{
+    struct sobj__thread *self = sobj__thread_tls;
+
+    if (self != NULL && self->batch.count != 0)
+        run(self, true);
+}
+
+void sobj_collect(void) { sobj__reclaim_flush(); }
+
+SOBJ_NOINLINE void sobj__gate_pass(void)
+{
+    /* Acquire: pairs with the release in gate_open; in the child nothing is read that
+     * the handlers have not put in order. */
+    while (sobj_load_acquire(&sobj__gate) != 0) {
+        sobj__read_end();
+        void *token = sobj__hooks.detach != NULL ? sobj__hooks.detach() : NULL;
+        sobj__os_wait(&sobj__gate, 1, SOBJ__FOREVER);
+        if (token != NULL)
+            sobj__hooks.attach(token);
+        urcu_bp_read_lock();
+    }
+}
+
+void sobj__gate_close(void)
+{
+    /* SeqCst: precedes the grace period, which orders it against every section. */
+    sobj_store_seq_cst(&sobj__gate, 1);
+    urcu_bp_synchronize_rcu();
+    SOBJ__TSAN_GRACE_PERIOD_END();
+}
+
+void sobj__gate_open(void)
+{
+    /* Release: pairs with the acquire in gate_pass. */
+    sobj_store_release(&sobj__gate, 0);
+    sobj__os_wake(&sobj__gate, INT_MAX);
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/* L1: safe memory reclamation, and the fork gate.
+ *
+ * Readers run inside read sections; memory that was unlinked from a shared structure is
+ * retired and freed after a grace period, that is, when every section that was running
+ * at the time has ended. The sections are those of liburcu's "bulletproof" flavour
+ * (M. Desnoyers et al., "User-Level Implementations of Read-Copy Update", IEEE TPDS
+ * 2012): it registers threads by itself and survives fork and the death of a thread.
+ *
+ * There is no helper thread. Each thread collects what it retires in a batch; the
+ * thread that fills one (1024 pointers or 256 KiB) runs the grace period itself at the
+ * end of its section, with the host's lock released. So retired memory is bounded by
+ * that limit per thread, however long a reader is descheduled.
+ *
+ * What may happen in a section: loads, stores, atomic operations, malloc and free.
+ * What may not: waiting for anything, system calls that wait, code of the host that can
+ * run Python. A write section is a read section that first passes the fork gate; all
+ * that changes shared memory in more than one step runs in one. While the gate is
+ * closed no write section is running anywhere, so a fork copies no operation half done.
+ *
+ *   R1  A pointer loaded (acquire) from a shared structure inside a section may be
+ *       followed until the section ends.
+ *   R2  retire() is called after the pointer was unlinked from every place where a new
+ *       section could find it, by exactly one thread.
+ *   R3  Write sections do not nest, and a read section may not open a write section:
+ *       the gate could otherwise wait for itself.
+ */
+#ifndef SOBJ_RECLAIM_H
+#define SOBJ_RECLAIM_H
+
+#include <urcu-bp.h>
+
+#include "atomic.h"
+#include "thread.h"
+
+/* The fork gate: 0 open, 1 closed. The instance lives in runtime.c. */
+extern _Atomic(uint32_t) sobj__gate;
+extern struct sobj_hooks sobj__hooks;
+
+#define SOBJ__BATCH_ITEMS 1024u
+#define SOBJ__BATCH_BYTES ((size_t)256 << 10)
+
+/* ThreadSanitizer does not see liburcu's barriers; these tell it what a grace period
+ * orders: everything before the end of a section happens before the free. */
+#if defined(__SANITIZE_THREAD__)
+#define SOBJ__TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define SOBJ__TSAN 1
+#endif
+#endif
+#ifdef SOBJ__TSAN
+void __tsan_acquire(void *);
+void __tsan_release(void *);
+#define SOBJ__TSAN_SECTION_END() __tsan_release(&sobj__gate)
+#define SOBJ__TSAN_GRACE_PERIOD_END() __tsan_acquire(&sobj__gate)
+#else
+#define SOBJ__TSAN_SECTION_END() ((void)0)
+#define SOBJ__TSAN_GRACE_PERIOD_END() ((void)0)
+#endif
+
+SOBJ_INLINE void sobj__read_begin(void) { urcu_bp_read_lock(); }
+
+SOBJ_INLINE void sobj__read_end(void)
+{
+    SOBJ__TSAN_SECTION_END();
+    urcu_bp_read_unlock();
+}
+
+/* Leaves the section, waits until the gate is open and returns in a section again. */
+void sobj__gate_pass(void);
+
+/* Runs the due grace period. Needs: no section. Blocks: until it has passed, with the
+ * host's lock released. */
+void sobj__reclaim_run(struct sobj__thread *self);
+
+SOBJ_INLINE void sobj__write_begin(void)
+{
+    sobj_assert_test(!urcu_bp_read_ongoing()); /* R3 */
+    urcu_bp_read_lock();
+    /* Relaxed: a fork closes the gate and then runs a grace period, which waits for
+     * this section unless the section sees the closed gate. */
+    if (SOBJ_UNLIKELY(sobj_load_relaxed(&sobj__gate) != 0))
+        sobj__gate_pass();
+}
+
+SOBJ_INLINE void sobj__write_end(void)
+{
+    struct sobj__thread *self;
+
+    sobj__read_end();
+    self = sobj__thread_tls;
+    if (SOBJ_UNLIKELY(self != NULL && self->batch.due))
+        sobj__reclaim_run(self);
+}
+
+/* Frees `p` by `free_fn(p)` after a grace period. `bytes` is its size, for the limit.
+ * Never fails. When the batch cannot grow for want of memory, the call waits for a grace
+ * period itself; inside a section, where it must not, `p` is leaked. */
+void sobj__retire(void *p, void (*free_fn)(void *p), size_t bytes);
+
+/* Frees all that this thread has retired. Needs: no section. Blocks: as above. */
+void sobj__reclaim_flush(void);
+
+/* Closes the gate and waits until no write section runs; opens it. Only the fork
+ * handlers of runtime.c call them. */
+void sobj__gate_close(void);
+void sobj__gate_open(void);
+
+#endif

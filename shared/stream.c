@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/* L2: the builder of streams; see include/sharedobj/value.h. */
+#include "alloc.h"
+#include "value.h"
+
+void sobj_stream_init(struct sobj_stream *s)
+{
+    s->words = s->inline_words;
+    s->count = 0;
+    s->capacity = sizeof s->inline_words / sizeof *s->inline_words;
+    s->edges = NULL;
+    s->edge_count = s->edge_capacity = 0;
+}
+
+static void free_arrays(struct sobj_stream *s)
+{
+    if (s->words != s->inline_words)
+        sobj__free(SOBJ_COUNT_BLOCKS, s->words, s->capacity * sizeof *s->words);
+    sobj__free(SOBJ_COUNT_BLOCKS, s->edges, s->edge_capacity * sizeof *s->edges);
+    sobj_stream_init(s);
+}
+
+void sobj_stream_fini(struct sobj_stream *s)
+{
+    for (uint32_t i = 0; i < s->edge_count; i++)
+        sobj_unref(s->edges[i]);
+    free_arrays(s);
+}
+
+uint64_t *sobj_stream_reserve(struct sobj_stream *s, size_t n)
+{
+    size_t capacity = s->capacity;
+    uint64_t *words;
+
+    if (SOBJ_LIKELY(n <= capacity - s->count))
+        return s->words + s->count;
+    if (n > SOBJ_BLOB_MAX / 8 - s->count)
+        return NULL;
+    while (capacity - s->count < n)
+        capacity *= 2;
+    words = sobj__alloc(SOBJ_COUNT_BLOCKS, capacity * sizeof *words);
+    if (words == NULL)
+        return NULL;
+    memcpy(words, s->words, s->count * sizeof *words);
+    if (s->words != s->inline_words)
+        sobj__free(SOBJ_COUNT_BLOCKS, s->words, s->capacity * sizeof *words);
+    s->words = words;
+    s->capacity = capacity;
+    return words + s->count;
+}
+
+enum sobj_status sobj_stream_word(struct sobj_stream *s, uint64_t word)
+{
+    uint64_t *p = sobj_stream_reserve(s, 1);
+
+    if (p == NULL)
+        return SOBJ_NO_MEMORY;
+    *p = word;
+    s->count++;
+    return SOBJ_OK;
+}
+
+enum sobj_status sobj_stream_bytes(struct sobj_stream *s, uint64_t header,
+                                   const void *data, size_t size)
+{
+    size_t n = (size + 7) / 8;
+    uint64_t *p = size <= SOBJ_BLOB_MAX ? sobj_stream_reserve(s, n + 1) : NULL;
+
+    if (p == NULL)
+        return SOBJ_NO_MEMORY;
+    p[0] = header;
+    if (n != 0) {
+        p[n] = 0; /* the padding takes part in comparisons */
+        memcpy(p + 1, data, size);
+    }
+    s->count += n + 1;
+    return SOBJ_OK;
+}
+
+enum sobj_status sobj_stream_object(struct sobj_stream *s, struct sobj_object *obj)
+{
+    if (s->edge_count == s->edge_capacity) {
+        uint32_t capacity = s->edge_capacity != 0 ? s->edge_capacity * 2 : 8;
+        struct sobj_object **edges =
+            sobj__alloc(SOBJ_COUNT_BLOCKS, capacity * sizeof *edges);
+        if (edges == NULL)
+            return SOBJ_NO_MEMORY;
+        if (s->edge_count != 0)
+            memcpy(edges, s->edges, s->edge_count * sizeof *edges);
+        sobj__free(SOBJ_COUNT_BLOCKS, s->edges, s->edge_capacity * sizeof *edges);
+        s->edges = edges;
+        s->edge_capacity = capacity;
+    }
+    uint64_t header = sobj_stream_header(SOBJ_ST_OBJECT, 0, s->edge_count);
+    if (sobj_stream_word(s, header) != SOBJ_OK)
+        return SOBJ_NO_MEMORY;
+    sobj_ref(obj);
+    s->edges[s->edge_count++] = obj;
+    return SOBJ_OK;
+}
+
+struct sobj_blob *sobj_stream_blob(struct sobj_stream *s, enum sobj_blob_kind kind)
+{
+    struct sobj_blob *b = sobj_blob_new(kind, 0, s->count * 8, s->edge_count, -1);
+
+    if (b == NULL)
+        return NULL;
+    memcpy(b->data, s->words, s->count * 8);
+    if (s->edge_count != 0)
+        memcpy(sobj_blob_edges(b), s->edges, s->edge_count * sizeof *s->edges);
+    free_arrays(s);
+    return b;
+}

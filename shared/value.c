@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/* L2: blobs and cells; see include/sharedobj/value.h. */
+#include "value.h"
+
+#include "alloc.h"
+#include "atomic.h"
+#include "object.h"
+#include "reclaim.h"
+
+static size_t blob_bytes(uint64_t size, uint32_t edges)
+{
+    size_t n = sizeof(struct sobj_blob) + (size_t)size;
+
+    return edges == 0 ? n : ((n + 7) & ~(size_t)7) + edges * sizeof(void *);
+}
+
+struct sobj_blob *sobj_blob_new(enum sobj_blob_kind kind, unsigned aux, uint64_t size,
+                                uint32_t edges, int64_t hash)
+{
+    struct sobj_blob *b;
+
+    if (size > SOBJ_BLOB_MAX)
+        return NULL;
+    b = sobj__alloc(SOBJ_COUNT_BLOBS, blob_bytes(size, edges));
+    if (b == NULL)
+        return NULL;
+    atomic_init(&b->refs, 1);
+    b->edges = edges;
+    b->info = size | (uint64_t)kind << 48 | (uint64_t)aux << 56;
+    b->hash = hash;
+    return b;
+}
+
+static void blob_unref(struct sobj_blob *b)
+{
+    /* AcqRel: all uses of the blob precede its end. */
+    if (sobj_sub_acq_rel(&b->refs, 1) != 1)
+        return;
+    struct sobj_object **edges = sobj_blob_edges(b);
+    for (uint32_t i = 0; i < b->edges; i++)
+        sobj_unref(edges[i]);
+    sobj__free(SOBJ_COUNT_BLOBS, b, blob_bytes(sobj_blob_size(b), b->edges));
+}
+
+static void blob_unref_cb(void *b) { blob_unref(b); }
+
+void sobj_cell_ref(sobj_cell c)
+{
+    if (sobj_is_blob(c)) {
+        /* Relaxed: kept alive by the caller's reference or section. */
+        sobj_add_relaxed(&sobj_to_blob(c)->refs, 1);
+    } else if (sobj_is_object(c)) {
+        sobj_ref(sobj_to_object(c));
+    }
+}
+
+void sobj_cell_unref(sobj_cell c)
+{
+    if (sobj_is_blob(c))
+        blob_unref(sobj_to_blob(c));
+    else if (sobj_is_object(c))
+        sobj_unref(sobj_to_object(c));
+}
+
+void sobj__cell_retire(sobj_cell c)
+{
+    if (sobj_is_blob(c)) {
+        struct sobj_blob *b = sobj_to_blob(c);
+        sobj__retire(b, blob_unref_cb, blob_bytes(sobj_blob_size(b), b->edges));
+    } else if (sobj_is_object(c)) {
+        sobj__retire(sobj_to_object(c), sobj__object_unref_cb, sizeof(void *));
+    }
+}
+
+bool sobj_cell_same(sobj_cell a, sobj_cell b)
+{
+    if (a == b)
+        return true;
+    if (!sobj_is_blob(a) || !sobj_is_blob(b))
+        return false;
+    struct sobj_blob *x = sobj_to_blob(a), *y = sobj_to_blob(b);
+    return x->info == y->info && x->edges == y->edges &&
+           memcmp(x->data, y->data, sobj_blob_size(x)) == 0 &&
+           memcmp(sobj_blob_edges(x), sobj_blob_edges(y),
+                  x->edges * sizeof(void *)) == 0;
+}

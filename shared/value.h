@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* L2: what the core adds to the public value contract. */
+#ifndef SOBJ_VALUE_H
+#define SOBJ_VALUE_H
+
+#include "base.h"
+#include "sharedobj/value.h"
+
+/* Marks of the containers; never values. */
+#define SOBJ__MARK(n) SOBJ_SPECIAL(SOBJ_SP_MARKS + (n), 0)
+
+/* Drops the reference that a shared cell held, after a grace period: readers may have
+ * loaded it. Immediates cost nothing. Needs: a section. */
+void sobj__cell_retire(sobj_cell c);
+
+/* Secret of sobj_hash_*; the instance lives in runtime.c, const after init. */
+struct sobj__hash_secret {
+    uint64_t k0, k1;
+};
+extern struct sobj__hash_secret sobj__hash_secret;
+
+#endif
