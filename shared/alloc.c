@@ -64,6 +64,12 @@ void sobj__free(enum sobj_counter counter, void *p, size_t size)
     free(p);
 }
 
+/* Returns: `size` rounded up to what the system maps. */
+static size_t map_size(size_t size)
+{
+    return (size + SOBJ__MAP_UNIT - 1) & ~(SOBJ__MAP_UNIT - 1);
+}
+
 void *sobj__alloc_table(size_t size)
 {
     if (size < SOBJ__MAP_UNIT) {
@@ -72,8 +78,10 @@ void *sobj__alloc_table(size_t size)
             memset(p, 0, size);
         return p;
     }
-    sobj_assert(size % SOBJ__MAP_UNIT == 0);
-    return fault_due() ? NULL : counted(SOBJ_COUNT_BLOCKS, sobj__os_map(size), size);
+    /* Sizes near the end of the address space would wrap when rounded up. */
+    if (size > PTRDIFF_MAX || fault_due())
+        return NULL;
+    return counted(SOBJ_COUNT_BLOCKS, sobj__os_map(map_size(size)), size);
 }
 
 void sobj__free_table(void *p, size_t size)
@@ -84,5 +92,5 @@ void sobj__free_table(void *p, size_t size)
     }
     sobj__count(SOBJ_COUNT_BLOCKS, -1);
     sobj__count(SOBJ_COUNT_BYTES, -(int64_t)size);
-    sobj__os_unmap(p, size);
+    sobj__os_unmap(p, map_size(size));
 }

@@ -20,7 +20,8 @@ void *sobj__alloc_aligned(enum sobj_counter counter, size_t size);
 /* Frees a block of any of them; NULL is allowed. */
 void sobj__free(enum sobj_counter counter, void *p, size_t size);
 
-/* Zeroed, cache-line aligned, from the system when large. Freed by the twin below. */
+/* Zeroed, cache-line aligned, from the system in whole units of 2 MiB when it is at
+ * least one. Freed by the twin below, with the same size. */
 void *sobj__alloc_table(size_t size);
 void sobj__free_table(void *p, size_t size);
 

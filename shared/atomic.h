@@ -20,6 +20,20 @@
 
 #include "base.h"
 
+/* ---- testing */
+
+/* Yield injection. In builds with SOBJ_TEST every compare-and-swap of the core gives
+ * the processor away once in `sobj__yield_period` times, at random, which makes the
+ * windows between two atomic steps wide enough to be hit on two cores. 0 turns it off;
+ * in all other builds the macro is nothing. */
+#ifdef SOBJ_TEST
+extern unsigned sobj__yield_period;
+void sobj__yield_maybe(void);
+#define SOBJ_YIELD() sobj__yield_maybe()
+#else
+#define SOBJ_YIELD() ((void)0)
+#endif
+
 /* ---- C11 family */
 
 #define sobj_load_relaxed(p) atomic_load_explicit((p), memory_order_relaxed)
@@ -69,10 +83,26 @@ SOBJ_INLINE uint64_t sobj_word_load_acquire(const sobj_word *w)
 {
     return AO_load_acquire(&w->ao);
 }
-/* "full": nothing moves across it in either direction. */
+/* "full": nothing moves across it in either direction. The library's own "full"
+ * read-modify-writes are that on x86-64, where the lock prefix is a barrier; where it
+ * uses the compiler's built-ins (arm64) they only acquire and release, and a later load
+ * may pass the store; a barrier of our own follows there. */
+#if defined(__x86_64__)
+#define SOBJ__WORD_BARRIER() ((void)0)
+#else
+#define SOBJ__WORD_BARRIER() AO_nop_full()
+#endif
+SOBJ_INLINE void sobj_word_store_full(sobj_word *w, uint64_t v)
+{
+    AO_store_release(&w->ao, (AO_t)v);
+    AO_nop_full();
+}
 SOBJ_INLINE uint64_t sobj_word_add_full(sobj_word *w, uint64_t v)
 {
-    return AO_fetch_and_add_full(&w->ao, (AO_t)v);
+    uint64_t old = AO_fetch_and_add_full(&w->ao, (AO_t)v);
+
+    SOBJ__WORD_BARRIER();
+    return old;
 }
 /* Unordered read-modify-write: for counts taken by somebody who holds one already. */
 SOBJ_INLINE uint64_t sobj_word_add(sobj_word *w, uint64_t v)
@@ -82,10 +112,14 @@ SOBJ_INLINE uint64_t sobj_word_add(sobj_word *w, uint64_t v)
 /* Returns: what was there; the exchange happened if that equals `expected`. */
 SOBJ_INLINE uint64_t sobj_word_cas_full(sobj_word *w, uint64_t expected, uint64_t desired)
 {
-    return AO_fetch_compare_and_swap_full(&w->ao, (AO_t)expected, (AO_t)desired);
+    SOBJ_YIELD();
+    uint64_t seen =
+        AO_fetch_compare_and_swap_full(&w->ao, (AO_t)expected, (AO_t)desired);
+    SOBJ__WORD_BARRIER();
+    return seen;
 }
 
-/* ---- waiting and testing */
+/* ---- waiting */
 
 /* Tells the processor that this is a spin-wait loop. */
 SOBJ_INLINE void sobj_cpu_relax(void)
@@ -96,17 +130,5 @@ SOBJ_INLINE void sobj_cpu_relax(void)
     __asm__ volatile("isb" ::: "memory");
 #endif
 }
-
-/* Yield injection. In builds with SOBJ_TEST every compare-and-swap of the core gives
- * the processor away once in `sobj__yield_period` times, at random, which makes the
- * windows between two atomic steps wide enough to be hit on two cores. 0 turns it off;
- * in all other builds the macro is nothing. */
-#ifdef SOBJ_TEST
-extern unsigned sobj__yield_period;
-void sobj__yield_maybe(void);
-#define SOBJ_YIELD() sobj__yield_maybe()
-#else
-#define SOBJ_YIELD() ((void)0)
-#endif
 
 #endif

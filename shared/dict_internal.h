@@ -32,8 +32,8 @@
  *       helpers decide alike; copying looks for the node itself first (idempotent).
  *   T4  A dead node leaves a table only by migration, only from a settled table, and
  *       only after DELETED -> DROPPED, so that no insertion can be forwarded from it.
- *       A table is settled when the last helper of the migration that filled it has
- *       gone: no late helper can put a node back.
+ *       A table is settled when no helper of a migration from any table before it is
+ *       left: nobody can put a node back.
  *   T5  In the settled root, an unfrozen slot may be shortened from a head to the end
  *       of its chain; whoever wins that exchange retires the nodes between.
  *   T6  A slot's fingerprint and node are published by one exchange; all plain stores
@@ -201,7 +201,8 @@ struct sobj__table {
     _Atomic(unsigned char) *chunk_done;
     /* atomic */
     _Atomic(struct sobj__table *) next;   /* set once, by CAS */
-    _Atomic(uint32_t) allocating;         /* somebody makes `next` */
+    _Atomic(bool) allocating;             /* somebody makes `next` */
+    _Atomic(bool) finished;               /* `next` has become the root */
     _Atomic(bool) settled;                /* T4 */
     _Atomic(uint32_t) helpers;            /* threads that migrate from here */
     _Atomic(uint64_t) chunk_claimed, chunks_finished;
@@ -215,7 +216,8 @@ struct sobj__table {
 #define SOBJ__CLOSED 1u
 struct sobj__segment {
     _Atomic(uint32_t) refs; /* the log's, and iterators' */
-    uint32_t capacity;      /* const: cells */
+    uint32_t capacity;      /* const: cells allocated */
+    uint32_t count;         /* const: cells in use; all of a dense segment */
     bool dense;             /* const */
     uint64_t first, last;   /* const: positions first <= p < last belong here */
     _Atomic(struct sobj__segment *) next;
@@ -245,15 +247,17 @@ SOBJ_INLINE struct sobj__dict *sobj__dict_of(const struct sobj_object *obj)
 
 /* Returns: a body with one empty table of room for `expected`, or NULL. */
 struct sobj__table *sobj__body_new(uint64_t epoch, size_t expected);
-/* Frees a body, its last table, nodes and values. Needs: a grace period has passed since
- * its table was the root. */
-void sobj__body_free(struct sobj__dict *d, struct sobj__table *t);
+/* Frees a body with its tables from `t` on, nodes and values. Needs: a grace period has
+ * passed since `t` was the root. */
+void sobj__body_free(struct sobj__table *t);
 
 /* Enters `n` at the end of the order and sets its position.
  * Returns: OK or NO_MEMORY. Needs: a section. */
 enum sobj_status sobj__log_append(struct sobj__body *body, struct sobj__node *n);
 /* Returns: the segment that holds `position` or the first after it; NULL if none. */
 struct sobj__segment *sobj__log_find(struct sobj__body *body, uint64_t position);
+/* Returns: the index of the first cell of `s` at `position` or later. */
+uint32_t sobj__segment_seek(const struct sobj__segment *s, uint64_t position);
 void sobj__segment_unref(struct sobj__segment *s);
 /* One cell more shows nothing. Compacts some of the log if that is worth while. */
 void sobj__log_died(struct sobj__body *body);
@@ -263,20 +267,18 @@ enum sobj_status sobj__log_init(struct sobj__body *body);
 
 /* ---- probing and migration (dict_table.c) */
 
-/* Returns: the table that `t` is moved to, after helping with a piece of the work. */
-struct sobj__table *sobj__table_help(struct sobj__dict *d, struct sobj__table *t);
+/* Helps a running migration with a chunk. Needs, here and below: a write section. */
+void sobj__table_help(struct sobj__dict *d);
 /* Starts moving `t` to a table of a fitting size, unless somebody does already. With
- * `full`, `t` has no empty slot left. Returns: OK, or NO_MEMORY. */
+ * `full`, `t` has no empty slot left on some path. Returns: OK, or NO_MEMORY. */
 enum sobj_status sobj__table_start(struct sobj__dict *d, struct sobj__table *t,
                                    size_t expected, bool full);
-/* Moves everything out of `t` and all successors, alone. Returns: the last one. */
-struct sobj__table *sobj__table_finish(struct sobj__dict *d, struct sobj__table *t);
 /* T5. Needs: `word` was read from `slot` of `t`. */
 void sobj__slot_shorten(struct sobj__dict *d, struct sobj__table *t, sobj__slot_t *slot,
                         uint64_t word);
 struct sobj__table *sobj__table_new(struct sobj__body *body, uint64_t slots);
 void sobj__table_free(struct sobj__table *t);
-/* Whether `n` or a head that leads to it is in a slot. */
+/* Whether `n` or a head that leads to it is in a slot. Needs: a section. */
 bool sobj__table_holds(struct sobj__dict *d, struct sobj__node *n);
 
 /* The path of a key through a table: the cache line of its home slot, from there on

@@ -115,7 +115,8 @@ static void object_dead(struct sobj_object *obj)
     slot->next_free = t->free_head;
     t->free_head = index + 1;
     sobj__lock_release(&t->lock);
-    sobj__retire(obj, destroy_cb, 4096); /* size unknown here: "a page" */
+    sobj__retire(obj, destroy_cb,
+                 obj->type->bytes != NULL ? obj->type->bytes(obj) : 4096);
 }
 
 enum sobj_type sobj_type_of(const struct sobj_object *obj) { return obj->type->tag; }
@@ -218,10 +219,15 @@ void sobj__tickets_sweep(struct sobj_domain *domain)
     int64_t now = sobj__now(), next = SOBJ__FOREVER;
     uint32_t i = 0;
 
-    for (;;) {
+    for (bool first = true;; first = false) {
         struct sobj_object *obj = NULL;
         sobj__write_begin();
         sobj__lock_acquire(&t->lock);
+        /* From here on new tickets lower the mark themselves, those that are there
+         * are met below; so the mark is right at the end, though the lock is let go
+         * of in between. */
+        if (first && domain == NULL)
+            t->next_deadline = SOBJ__FOREVER;
         for (; i < t->tickets_used && obj == NULL; i++) {
             struct sobj__ticket *k = &t->tickets[i];
             if (k->obj == NULL)
@@ -231,7 +237,7 @@ void sobj__tickets_sweep(struct sobj_domain *domain)
             else if (k->deadline < next)
                 next = k->deadline;
         }
-        if (obj == NULL && domain == NULL)
+        if (obj == NULL && domain == NULL && next < t->next_deadline)
             t->next_deadline = next;
         sobj__lock_release(&t->lock);
         sobj__write_end();

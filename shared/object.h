@@ -43,6 +43,9 @@ struct sobj__type {
     void (*destroy)(struct sobj_object *obj);
     /* In the fork child: forget waiters. May be NULL. */
     void (*fork_child)(struct sobj_object *obj);
+    /* Returns: about how many bytes `destroy` frees, for the limit of retired memory.
+     * Nobody holds a reference any more. NULL: "a page". */
+    size_t (*bytes)(const struct sobj_object *obj);
 };
 
 struct sobj_object {

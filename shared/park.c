@@ -153,15 +153,24 @@ bool sobj__wait_leave(struct sobj__waiter *w)
 
 SOBJ_NOINLINE void sobj__wake_slow(struct sobj__waitlist *list, bool all)
 {
-    for (;;) {
+    /* Everybody who is in the list now; whoever is woken and waits anew comes after
+     * them and is not served again, or this loop might never end. */
+    uint32_t left = UINT32_MAX;
+
+    for (bool first = true;; first = false) {
         struct sobj__waiter *w;
         _Atomic(uint32_t) *word = NULL;
 
         sobj__write_begin();
         sobj__lock_acquire(&list->lock);
-        while (word == NULL && (w = list->head) != NULL) {
+        if (first) {
+            /* Relaxed: changes only under the lock. */
+            left = sobj_load_relaxed(&list->count);
+        }
+        while (word == NULL && left != 0 && (w = list->head) != NULL) {
             uint32_t expected = SOBJ__WAITING;
             unlink_locked(list, w);
+            left--;
             /* AcqRel: the woken thread sees what was done before (pairs with the
              * acquire in park). A parker that another list has notified, or whose
              * domain closes, is not ours: the wake-up goes to the next one (P2). */

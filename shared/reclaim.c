@@ -45,16 +45,24 @@ no_memory:
 }
 
 /* One round: everything retired so far. What the free functions retire in turn goes to
- * a fresh array. */
+ * a fresh array, outside of write sections; `running` tells the child of a fork to leave
+ * that alone. */
 static void run_round(struct sobj__batch *b)
 {
-    struct sobj__retired *items = b->items;
-    uint32_t count = b->count, capacity = b->capacity;
+    struct sobj__retired *items;
+    uint32_t count, capacity;
 
+    /* In a write section: a fork copies the batch whole, or marked as running. */
+    sobj__write_begin();
+    b->running = true;
+    items = b->items;
+    count = b->count;
+    capacity = b->capacity;
     b->items = NULL;
     b->count = b->capacity = 0;
     b->bytes = 0;
     b->due = false;
+    sobj__read_end();
     urcu_bp_synchronize_rcu();
     SOBJ__TSAN_GRACE_PERIOD_END();
     for (uint32_t i = 0; i < count; i++)
@@ -77,11 +85,13 @@ static void run(struct sobj__thread *self, bool all)
      * around us (a caller's error in all but test code) makes this one wait. */
     if (b->running || urcu_bp_read_ongoing())
         return;
-    b->running = true;
     token = sobj__hooks.detach != NULL ? sobj__hooks.detach() : NULL;
     while (all ? b->count != 0 : b->due)
         run_round(b);
+    /* In a write section: whoever copies the mark copies what was written before. */
+    sobj__write_begin();
     b->running = false;
+    sobj__read_end();
     if (token != NULL)
         sobj__hooks.attach(token);
 }
@@ -95,8 +105,6 @@ void sobj__reclaim_flush(void)
     if (self != NULL && self->batch.count != 0)
         run(self, true);
 }
-
-void sobj_collect(void) { sobj__reclaim_flush(); }
 
 SOBJ_NOINLINE void sobj__gate_pass(void)
 {

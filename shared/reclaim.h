@@ -95,6 +95,8 @@ SOBJ_INLINE void sobj__write_end(void)
 }
 
 /* Frees `p` by `free_fn(p)` after a grace period. `bytes` is its size, for the limit.
+ * Needs: a write section, or a free function that a flush has called; the child of a
+ * fork takes over the batches of vanished threads and relies on finding them whole.
  * Never fails. When the batch cannot grow for want of memory, the call waits for a grace
  * period itself; inside a section, where it must not, `p` is leaked. */
 void sobj__retire(void *p, void (*free_fn)(void *p), size_t bytes);

@@ -25,7 +25,9 @@ static struct {
     pthread_mutex_t fork_lock; /* one fork at a time */
     enum sobj_status status;   /* of the initialisation */
     uint64_t nonce[2];
-    const struct sobj_hooks *hooks; /* argument of the first call, while it runs */
+    /* Argument of the call that starts the runtime. Callers that come while it runs
+     * wait for it, so it points to something as long as it is used. */
+    _Atomic(const struct sobj_hooks *) hooks;
 } process = {.once = PTHREAD_ONCE_INIT, .fork_lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* ---- fork: no operation of the core is half done in the child. */
@@ -34,14 +36,16 @@ static void fork_prepare(void)
 {
     pthread_mutex_lock(&process.fork_lock);
     sobj__gate_close();
-    sobj__threads_fork_prepare();
+    /* liburcu's locks first: a thread inside a read section may want the thread list,
+     * and whoever has liburcu's locks may wait for that section. */
     urcu_bp_before_fork();
+    sobj__threads_fork_prepare();
 }
 
 static void fork_parent(void)
 {
-    urcu_bp_after_fork_parent();
     sobj__threads_fork_parent();
+    urcu_bp_after_fork_parent();
     sobj__gate_open();
     pthread_mutex_unlock(&process.fork_lock);
 }
@@ -49,6 +53,8 @@ static void fork_parent(void)
 static void fork_child(void)
 {
     urcu_bp_after_fork_child();
+    /* Nobody else is here, and what follows may open write sections. */
+    sobj__gate_open();
     sobj__threads_fork_child();
     sobj__domains_fork_child();
     sobj__objects_fork_child();
@@ -57,7 +63,6 @@ static void fork_child(void)
     process.nonce[0] ^= (uint64_t)sobj__now();
     sobj__os_random(process.nonce, sizeof process.nonce);
     pthread_mutex_init(&process.fork_lock, NULL);
-    sobj__gate_open();
 }
 
 /* ---- start */
@@ -66,8 +71,10 @@ static void start(void)
 {
     uint32_t seed;
 
-    if (process.hooks != NULL)
-        sobj__hooks = *process.hooks;
+    /* Acquire: pairs with the CAS in sobj_runtime_init. */
+    const struct sobj_hooks *hooks = sobj_load_acquire(&process.hooks);
+    if (hooks != NULL)
+        sobj__hooks = *hooks;
     sobj__domains.cpus = sobj__cpu_count();
     sobj__objects.next_deadline = SOBJ__FOREVER;
     process.status = sobj__threads_init();
@@ -88,7 +95,10 @@ static void start(void)
 
 enum sobj_status sobj_runtime_init(const struct sobj_hooks *hooks)
 {
-    process.hooks = hooks;
+    const struct sobj_hooks *none = NULL;
+
+    /* AcqRel: the first of several callers at the same time decides. */
+    sobj_cas_acq_rel(&process.hooks, &none, hooks);
     pthread_once(&process.once, start);
     return process.status;
 }
@@ -96,6 +106,12 @@ enum sobj_status sobj_runtime_init(const struct sobj_hooks *hooks)
 void sobj_process_nonce(uint64_t nonce[2])
 {
     memcpy(nonce, process.nonce, sizeof process.nonce);
+}
+
+void sobj_collect(void)
+{
+    sobj__tickets_sweep(NULL);
+    sobj__reclaim_flush();
 }
 
 int64_t sobj_clock(void) { return sobj__now(); }

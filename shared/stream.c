@@ -80,6 +80,8 @@ enum sobj_status sobj_stream_bytes(struct sobj_stream *s, uint64_t header,
 enum sobj_status sobj_stream_object(struct sobj_stream *s, struct sobj_object *obj)
 {
     if (s->edge_count == s->edge_capacity) {
+        if (s->edge_capacity > UINT32_MAX / 2)
+            return SOBJ_NO_MEMORY;
         uint32_t capacity = s->edge_capacity != 0 ? s->edge_capacity * 2 : 8;
         struct sobj_object **edges =
             sobj__alloc(SOBJ_COUNT_BLOCKS, capacity * sizeof *edges);

@@ -120,13 +120,15 @@ struct sobj_dict_iter {
     void *segment;            /* a counted piece of the log */
     uint32_t index;
     uint64_t next, end; /* positions in the order */
+    uint64_t epoch;     /* which content: a clear() ends the iteration */
 };
 
 /* What a step shows: the key as given, and the value. Valid inside `take`. */
 struct sobj_entry {
     enum sobj_key_kind kind; /* STREAM: `bytes` is a stream (the one given) */
     uint64_t hash;           /* the host's, for str and bytes kinds */
-    const void *bytes;
+    const void *bytes; /* streams aligned to 8, code units to their width; an INT need
+                        * not be aligned */
     size_t size;
     struct sobj_object *const *edges;
     uint32_t edge_count;

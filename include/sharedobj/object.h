@@ -37,7 +37,8 @@ enum sobj_status sobj_attach(int64_t id, struct sobj_object **out);
 
 /* ---- Tickets: a counted reference on its way to somebody else, as a number.
  * The number is not a pointer: taking it late, twice or never does no harm. A ticket
- * belongs to a domain and dies with it, or when its lease has ended.
+ * belongs to a domain and dies with it, or when it is found that its lease has ended:
+ * by the next sobj_ticket_new with a lease, or by sobj_collect.
  *
  * Whoever hands a core to machinery that might drop, copy or forge what it carries
  * (another interpreter's queue, a pickle) sends a ticket.

@@ -29,7 +29,8 @@ enum sobj_status sobj_runtime_init(const struct sobj_hooks *hooks);
 /* 128 random bits that name this process; a fork child gets new ones. */
 void sobj_process_nonce(uint64_t nonce[2]);
 
-/* Waits for a grace period and frees what this thread has retired.
+/* Drops the tickets whose lease has ended, then waits for a grace period and frees what
+ * this thread has retired.
  * Blocks: until every read section that is running now has ended. */
 void sobj_collect(void);
 

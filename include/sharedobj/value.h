@@ -224,7 +224,8 @@ static inline enum sobj_stream_kind sobj_stream_kind(uint64_t header)
 static inline unsigned sobj_stream_aux(uint64_t header) { return header >> 8 & 255; }
 static inline uint64_t sobj_stream_count(uint64_t header) { return header >> 16; }
 
-/* A growing stream. Zero-initialise; the first words need no allocation. */
+/* A growing stream. The first words need no allocation; they lie inside, so a stream
+ * stays where sobj_stream_init was called on it. */
 struct sobj_stream {
     uint64_t *words;
     size_t count, capacity;

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT */
+/* L3: the unbounded queue; see channel_list.h. */
+#include "channel_list.h"
+
+#include "alloc.h"
+#include "reclaim.h"
+
+#define COUNT_ATTEMPTS 8
+
+static struct sobj__block *block_new(uint64_t first)
+{
+    struct sobj__block *b = sobj__alloc_zeroed(SOBJ_COUNT_BLOCKS, sizeof *b);
+
+    if (b != NULL)
+        b->first = first;
+    return b;
+}
+
+static void block_free(void *b)
+{
+    sobj__free(SOBJ_COUNT_BLOCKS, b, sizeof(struct sobj__block));
+}
+
+enum sobj_status sobj__list_init(struct sobj__list *l)
+{
+    struct sobj__block *b = block_new(0);
+
+    if (b == NULL)
+        return SOBJ_NO_MEMORY;
+    atomic_init(&l->tail_block, b);
+    atomic_init(&l->head_block, b);
+    return SOBJ_OK;
+}
+
+void sobj__list_fini(struct sobj__list *l)
+{
+    /* Relaxed, here and below: nobody else uses the list, and the grace period or the
+     * caller's own order lies between. */
+    uint64_t head = sobj_load_relaxed(&l->head);
+    uint64_t tail = sobj_load_relaxed(&l->tail) & ~SOBJ__CLOSED_MARK;
+    struct sobj__block *b = sobj_load_relaxed(&l->head_block);
+
+    while (b != NULL) {
+        for (; head != tail && head - b->first < SOBJ__BLOCK_CELLS; head++) {
+            /* Relaxed: as above. */
+            sobj_cell_unref(sobj_load_relaxed(&b->cells[head - b->first]));
+        }
+        struct sobj__block *next = sobj_load_relaxed(&b->next); /* Relaxed: as above. */
+        block_free(b);
+        b = next;
+    }
+}
+
+/* Links a successor to `b` unless there is one (L2). Returns: false on no memory. */
+static bool link_next(struct sobj__block *b)
+{
+    struct sobj__block *none = NULL, *fresh;
+
+    /* Acquire O2: pairs with the exchange below. */
+    if (sobj_load_acquire(&b->next) != NULL)
+        return true;
+    fresh = block_new(b->first + SOBJ__BLOCK_CELLS);
+    if (fresh == NULL)
+        return false;
+    /* AcqRel O2: publishes the block; a sender that comes second drops its own, which
+     * nobody has seen. */
+    if (!sobj_cas_acq_rel(&b->next, &none, fresh))
+        block_free(fresh);
+    return true;
+}
+
+/* Moves `*place` from `b` to its successor. Returns: whether this call did it.
+ * Needs: the index of that end is past `b`, which means that a successor is linked. */
+static bool move_on(_Atomic(struct sobj__block *) *place, struct sobj__block *b)
+{
+    /* Acquire O2: the successor's fields. */
+    struct sobj__block *next = sobj_load_acquire(&b->next), *expected = b;
+
+    sobj_assert_test(next != NULL);
+    /* AcqRel O4: carries the index that was past the block. `b` is not freed while this
+     * section lasts, so an equal pointer is the same block. */
+    return sobj_cas_acq_rel(place, &expected, next);
+}
+
+enum sobj_status sobj__list_put(struct sobj__list *l, sobj_cell message)
+{
+    /* Acquire O3: before the block is loaded. */
+    uint64_t tail = sobj_load_acquire(&l->tail);
+
+    for (;;) {
+        if (tail & SOBJ__CLOSED_MARK)
+            return SOBJ_CLOSED;
+        SOBJ_YIELD();
+        /* Acquire O4: the block's fields, and how far the tail was. */
+        struct sobj__block *b = sobj_load_acquire(&l->tail_block);
+        if (SOBJ_UNLIKELY(tail < b->first)) {
+            tail = sobj_load_acquire(&l->tail); /* Acquire O4: ours was old. */
+            continue;
+        }
+        uint64_t offset = tail - b->first;
+        if (SOBJ_UNLIKELY(offset >= SOBJ__BLOCK_CELLS)) {
+            move_on(&l->tail_block, b);
+            continue;
+        }
+        if (offset == SOBJ__BLOCK_CELLS - 1 && !link_next(b))
+            return SOBJ_NO_MEMORY;
+        /* SeqCst O3: the claim; on failure `tail` is what another sender, or close,
+         * has put there. */
+        if (sobj_cas_seq_cst(&l->tail, &tail, tail + 1)) {
+            SOBJ_YIELD();
+            /* Release O1: publishes what the message points to. */
+            sobj_store_release(&b->cells[offset], message);
+            return SOBJ_OK;
+        }
+        sobj_cpu_relax();
+    }
+}
+
+enum sobj_status sobj__list_take(struct sobj__list *l, sobj_cell *message)
+{
+    /* Acquire O3: before block, cell and tail are read. */
+    uint64_t head = sobj_load_acquire(&l->head);
+
+    for (;;) {
+        SOBJ_YIELD();
+        /* Acquire O4: the block's fields, and how far the head was. */
+        struct sobj__block *b = sobj_load_acquire(&l->head_block);
+        if (SOBJ_UNLIKELY(head < b->first)) {
+            head = sobj_load_acquire(&l->head); /* Acquire O4: ours was old. */
+            continue;
+        }
+        uint64_t offset = head - b->first;
+        if (SOBJ_UNLIKELY(offset >= SOBJ__BLOCK_CELLS)) {
+            /* The tail is past the block too (L1); its pointer moves first (L3, L4). */
+            move_on(&l->tail_block, b);
+            if (move_on(&l->head_block, b))
+                sobj__retire(b, block_free, sizeof *b);
+            continue;
+        }
+        /* Acquire O1: what the message points to. */
+        sobj_cell cell = sobj_load_acquire(&b->cells[offset]);
+        if (cell != SOBJ_NO_CELL) {
+            /* SeqCst O3: the claim (L6). */
+            if (sobj_cas_seq_cst(&l->head, &head, head + 1)) {
+                *message = cell;
+                return SOBJ_OK;
+            }
+            sobj_cpu_relax();
+            continue;
+        }
+        SOBJ_YIELD();
+        /* SeqCst O3, L5: after the head. */
+        uint64_t tail = sobj_load_seq_cst(&l->tail);
+        if ((tail & ~SOBJ__CLOSED_MARK) == head)
+            return tail & SOBJ__CLOSED_MARK ? SOBJ_CLOSED : SOBJ_EMPTY;
+        uint64_t seen = head;
+        /* Acquire O3: as above. */
+        head = sobj_load_acquire(&l->head);
+        if (head == seen)
+            return SOBJ__BUSY; /* a sender has claimed the cell and fills it */
+    }
+}
+
+bool sobj__list_can_take(const struct sobj__list *l)
+{
+    /* SeqCst O3: the head first, as in take (L5). */
+    uint64_t head = sobj_load_seq_cst(&l->head);
+
+    return sobj_load_seq_cst(&l->tail) != head; /* SeqCst O3: as above. */
+}
+
+uint64_t sobj__list_count(const struct sobj__list *l)
+{
+    uint64_t head, tail, again;
+    int attempts = 0;
+
+    /* SeqCst O3: the head before and after the tail, which is then not behind it. */
+    again = sobj_load_seq_cst(&l->head);
+    do {
+        head = again;
+        tail = sobj_load_seq_cst(&l->tail) & ~SOBJ__CLOSED_MARK; /* SeqCst O3 */
+        again = sobj_load_seq_cst(&l->head);                     /* SeqCst O3 */
+    } while (head != again && ++attempts < COUNT_ATTEMPTS);
+    return tail - head;
+}

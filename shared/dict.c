@@ -1,0 +1,580 @@
+/* SPDX-License-Identifier: MIT */
+/* L3: operations of the dict. Contract: sharedobj/dict.h; structure and invariants:
+ * dict_internal.h. Each operation loads the root once per attempt, so that one that
+ * began before a clear() is ordered before it.
+ */
+#include <stdlib.h>
+
+#include "alloc.h"
+#include "dict_internal.h"
+
+/* A table is moved on when this much of it is used. */
+#define FULL_ENOUGH(slots) ((slots) * 7 / 10 + 1)
+/* ... or when less than 1/16 of it lives and it is larger than this. */
+#define SHRINK_MIN 256u
+
+void sobj_out_ref(struct sobj_out *out) { sobj_cell_ref(out->cell); }
+
+SOBJ_INLINE void hand_out(struct sobj_out *out, sobj_cell cell)
+{
+    if (out == NULL)
+        return;
+    out->cell = cell;
+    if (sobj_is_pointer(cell))
+        out->take(out);
+}
+
+/* ---- looking up */
+
+/* Returns: the node in which the key lives and its value, or NULL. Needs: a section. */
+SOBJ_INLINE struct sobj__node *find(struct sobj__table *t, const struct sobj__probe *p,
+                                    sobj_cell *value)
+{
+    for (;;) {
+        struct sobj__path path;
+        sobj__path_init(&path, t, p->spread);
+        do {
+            /* Acquire: pairs with the CAS that filled the slot (T6). */
+            uint64_t w = sobj_load_acquire(sobj__path_slot(&path));
+            if (SOBJ_LIKELY(w >> 48 == p->fingerprint)) {
+                struct sobj__node *n = sobj__slot_node(w);
+                if (SOBJ_UNLIKELY(!sobj__node_has_key(n, p)))
+                    continue;
+                /* Acquire: pairs with the CAS that stored it. */
+                sobj_cell v = sobj_load_acquire(&n->value);
+                while (sobj__is_mark(v) && sobj__forwarded(v) != NULL) {
+                    n = sobj__forwarded(v);
+                    v = sobj_load_acquire(&n->value); /* Acquire: as above. */
+                }
+                if (SOBJ_LIKELY(!sobj__is_mark(v))) {
+                    *value = v;
+                    return n;
+                }
+                if (v == SOBJ__DELETED)
+                    return NULL; /* T1: the head decides */
+            } else if (w == 0) {
+                return NULL; /* T2 */
+            } else if (w == SOBJ__FROZEN_SLOT) {
+                break;
+            }
+        } while (sobj__path_next(&path));
+        t = sobj_load_acquire(&t->next); /* Acquire: pairs with the CAS that set it. */
+        if (t == NULL)
+            return NULL;
+    }
+}
+
+SOBJ_INLINE struct sobj__table *root_of(struct sobj__dict *d)
+{
+    /* Acquire: pairs with the CAS that published the table. */
+    return sobj_load_acquire(&d->root);
+}
+
+enum sobj_status sobj_dict_get(struct sobj_object *obj, const struct sobj_key *key,
+                               struct sobj_out *out)
+{
+    enum sobj_status status = SOBJ_NOT_FOUND;
+    struct sobj__probe p;
+    sobj_cell v;
+
+    sobj__probe_init(&p, key);
+    sobj__read_begin();
+    if (find(root_of(sobj__dict_of(obj)), &p, &v) != NULL) {
+        hand_out(out, v);
+        status = SOBJ_OK;
+    }
+    sobj__read_end();
+    return status;
+}
+
+/* ---- finding the place of a change */
+
+enum place_kind { LIVE, DEAD, VACANT };
+
+struct place {
+    enum place_kind kind;
+    struct sobj__table *table;
+    sobj__slot_t *slot;
+    uint64_t word;           /* what the slot held */
+    struct sobj__node *node; /* end of the chain; for LIVE and DEAD */
+    sobj_cell value;         /* for LIVE */
+};
+
+/* What the head in `place->slot` decides. Returns: false if nothing: DROPPED. */
+static bool judge_head(struct sobj__dict *d, struct place *place)
+{
+    struct sobj__node *n = sobj__slot_node(place->word), *next;
+    /* Acquire: pairs with the CAS that stored it. */
+    sobj_cell v = sobj_load_acquire(&n->value);
+
+    if (SOBJ_UNLIKELY(sobj__is_mark(v))) {
+        bool chained = false;
+        while ((next = sobj__forwarded(v)) != NULL) {
+            n = next;
+            v = sobj_load_acquire(&n->value); /* Acquire: as above. */
+            chained = true;
+        }
+        if (v == SOBJ__DROPPED)
+            return false;
+        if (chained)
+            sobj__slot_shorten(d, place->table, place->slot, place->word);
+    }
+    place->node = n;
+    place->value = v;
+    place->kind = v == SOBJ__DELETED ? DEAD : LIVE;
+    return true;
+}
+
+/* Finds where the state of a key is decided (T1): in a node, or in the first empty slot
+ * of its path, in the first table of the chain where that slot is not frozen.
+ * Returns: OK, or NO_MEMORY if a table was needed. Needs: a write section. */
+static enum sobj_status locate(struct sobj__dict *d, const struct sobj__probe *p,
+                               struct place *place)
+{
+    struct sobj__table *t = root_of(d);
+
+    for (;;) {
+        struct sobj__path path;
+        bool on = false;
+        place->table = t;
+        sobj__path_init(&path, t, p->spread);
+        do {
+            place->slot = sobj__path_slot(&path);
+            /* Acquire: pairs with the CAS that filled the slot (T6). */
+            place->word = sobj_load_acquire(place->slot);
+            if (place->word == 0) {
+                /* Acquire: pairs with the CAS that set it. */
+                if (SOBJ_LIKELY(sobj_load_acquire(&t->next) == NULL)) {
+                    place->kind = VACANT;
+                    return SOBJ_OK;
+                }
+                /* AcqRel: everybody goes on to the next table from here (T2). */
+                on = sobj_cas_acq_rel(place->slot, &place->word, SOBJ__FROZEN_SLOT);
+            }
+            if (place->word >> 48 == p->fingerprint) {
+                if (sobj__node_has_key(sobj__slot_node(place->word), p) &&
+                    judge_head(d, place))
+                    return SOBJ_OK;
+            } else if (place->word == SOBJ__FROZEN_SLOT) {
+                on = true;
+            }
+        } while (!on && sobj__path_next(&path));
+        if (!on) { /* no empty slot in the whole table */
+            enum sobj_status status = sobj__table_start(d, t, 0, true);
+            if (status != SOBJ_OK)
+                return status;
+        }
+        sobj__table_help(d);
+        t = sobj_load_acquire(&t->next); /* Acquire: pairs with the CAS that set it. */
+    }
+}
+
+/* ---- inserting */
+
+/* A node on its way into the table. */
+struct pending {
+    struct sobj__node *node; /* NULL: none yet */
+    struct sobj__body *body; /* in whose log it is */
+};
+
+/* Marks a node that will not be inserted, so that walkers skip it. */
+static void pending_abandon(struct pending *pending)
+{
+    struct sobj__node *n = pending->node;
+
+    if (n == NULL)
+        return;
+    pending->node = NULL;
+    /* Release: nothing of the value is used through this node any more. */
+    sobj_store_release(&n->value, SOBJ__DELETED);
+    sobj__log_died(pending->body);
+    sobj__node_unref(n); /* the slot's; the log keeps its own */
+}
+
+static enum sobj_status pending_make(struct pending *pending, struct sobj__body *body,
+                                     const struct sobj__probe *p, sobj_cell value)
+{
+    if (pending->node != NULL && pending->body == body) {
+        /* Relaxed: published by the exchange that inserts it. */
+        sobj_store_relaxed(&pending->node->value, value);
+        return SOBJ_OK;
+    }
+    pending_abandon(pending);
+    struct sobj__node *n = sobj__node_new(p, value);
+    if (n == NULL)
+        return SOBJ_NO_MEMORY;
+    if (sobj__log_append(body, n) != SOBJ_OK) {
+        sobj__node_unref(n);
+        /* The last reference may free cores, which a section must not do itself. */
+        sobj__retire(n, sobj__node_unref_cb, sobj__node_bytes(n));
+        return SOBJ_NO_MEMORY;
+    }
+    pending->node = n;
+    pending->body = body;
+    return SOBJ_OK;
+}
+
+/* Inserts at a place that is VACANT or DEAD.
+ * Returns: OK, MISMATCH if somebody was faster, NO_MEMORY. */
+static enum sobj_status insert(struct sobj__dict *d, struct place *place,
+                               const struct sobj__probe *p, struct pending *pending,
+                               sobj_cell value)
+{
+    struct sobj__table *t = place->table;
+    struct sobj__body *body = t->body;
+    enum sobj_status status = pending_make(pending, body, p, value);
+    sobj_cell expected = SOBJ__DELETED;
+    bool inserted;
+
+    if (status != SOBJ_OK)
+        return status;
+    struct sobj__node *n = pending->node;
+    /* Relaxed: ordered by the exchange (C1). */
+    sobj_add_relaxed(&body->live, 1);
+    if (place->kind == VACANT)
+        /* AcqRel: publishes the node; the insertion happens here (T1, T6). */
+        inserted = sobj_cas_acq_rel(place->slot, &place->word, sobj__slot_word(n));
+    else
+        /* AcqRel: publishes the node; the insertion happens here (T1). */
+        inserted = sobj_cas_acq_rel(&place->node->value, &expected, sobj__forward(n));
+    if (!inserted) {
+        sobj_sub_relaxed(&body->live, 1); /* Relaxed: C1. */
+        return SOBJ_MISMATCH;
+    }
+    pending->node = NULL;
+    /* Release: a walker that sees it need not ask the table (L1). */
+    sobj_or_release(&n->refs, SOBJ__LINKED);
+    if (place->kind == DEAD) {
+        sobj__slot_shorten(d, t, place->slot, place->word);
+    } else {
+        /* Relaxed: a fill level. */
+        uint64_t used = sobj_add_relaxed(&t->used, 1) + 1;
+        if (SOBJ_UNLIKELY(used >= FULL_ENOUGH(t->mask + 1)))
+            /* Without memory the table just gets fuller; the last slot will tell. */
+            (void)sobj__table_start(d, t, 0, false);
+    }
+    return SOBJ_OK;
+}
+
+/* ---- changing */
+
+enum op { SET, ADD, EXCHANGE, INCREMENT };
+
+struct change {
+    sobj_cell value;      /* to store; INCREMENT: computed */
+    sobj_cell n, start;   /* INCREMENT */
+    struct sobj_out *out; /* ADD, EXCHANGE */
+    bool stored;          /* the reference in `value` has gone into the dict */
+};
+
+/* Adds two immediate numbers. Returns: OK, OVERFLOW, BAD_OPERAND. */
+static enum sobj_status add_cells(sobj_cell a, sobj_cell b, sobj_cell *sum)
+{
+    if (sobj_is_int(a) && sobj_is_int(b)) {
+        int64_t i = sobj_to_int(a) + sobj_to_int(b); /* 61 bits each: fits */
+        if (!sobj_int_fits(i))
+            return SOBJ_OVERFLOW;
+        *sum = sobj_from_int(i);
+        return SOBJ_OK;
+    }
+    if (!(sobj_is_int(a) || sobj_is_float(a)) || !(sobj_is_int(b) || sobj_is_float(b)))
+        return SOBJ_BAD_OPERAND;
+    /* An int beyond 2^53 may have no exact double; the host knows what to do then. */
+    int64_t limit = (int64_t)1 << 53;
+    if ((sobj_is_int(a) && llabs(sobj_to_int(a)) > limit) ||
+        (sobj_is_int(b) && llabs(sobj_to_int(b)) > limit))
+        return SOBJ_BAD_OPERAND;
+    double x = sobj_is_int(a) ? (double)sobj_to_int(a) : sobj_to_float(a);
+    double y = sobj_is_int(b) ? (double)sobj_to_int(b) : sobj_to_float(b);
+    *sum = sobj_from_float(x + y);
+    return *sum != 0 ? SOBJ_OK : SOBJ_OVERFLOW;
+}
+
+/* The change at a key that lives. Returns: a final status, or MISMATCH: look again. */
+SOBJ_INLINE enum sobj_status change_live(struct place *place, struct change *c,
+                                         const enum op op)
+{
+    sobj_cell v = place->value;
+
+    if (op == ADD) {
+        hand_out(c->out, v);
+        return SOBJ_EXISTS;
+    }
+    do {
+        if (op == INCREMENT) {
+            enum sobj_status status = add_cells(v, c->n, &c->value);
+            if (status != SOBJ_OK)
+                return status;
+        }
+        if (v == c->value) { /* the very word: nothing to write */
+            if (op == EXCHANGE)
+                hand_out(c->out, v);
+            return SOBJ_OK;
+        }
+        /* AcqRel: publishes the value's blob; the change happens here. */
+        if (sobj_cas_acq_rel(&place->node->value, &v, c->value)) {
+            c->stored = true;
+            if (op == EXCHANGE)
+                hand_out(c->out, v);
+            sobj__cell_retire(v);
+            return SOBJ_OK;
+        }
+    } while (!sobj__is_mark(v));
+    return SOBJ_MISMATCH;
+}
+
+SOBJ_INLINE enum sobj_status change_absent(struct sobj__dict *d, struct place *place,
+                                           const struct sobj__probe *p,
+                                           struct pending *pending, struct change *c,
+                                           const enum op op)
+{
+    enum sobj_status status;
+
+    if (op == INCREMENT) {
+        status = add_cells(c->start, c->n, &c->value);
+        if (status != SOBJ_OK)
+            return status;
+    }
+    status = insert(d, place, p, pending, c->value);
+    if (status == SOBJ_OK) {
+        c->stored = true;
+        if (op == EXCHANGE)
+            return SOBJ_NOT_FOUND;
+    }
+    return status;
+}
+
+/* Returns: whether the object must not be changed, and why. */
+SOBJ_INLINE enum sobj_status writable(struct sobj_object *obj)
+{
+    uint64_t mode = sobj__mode(obj);
+
+    return SOBJ_UNLIKELY(mode & SOBJ__FROZEN) ? SOBJ_FROZEN : SOBJ_OK;
+}
+
+SOBJ_INLINE enum sobj_status update(struct sobj_object *obj, const struct sobj_key *key,
+                                    struct change *c, const enum op op)
+{
+    struct sobj__dict *d = sobj__dict_of(obj);
+    struct pending pending = {NULL, NULL};
+    struct sobj__probe p;
+    struct place place;
+    enum sobj_status status;
+
+    sobj__probe_init(&p, key);
+    sobj__write_begin();
+    status = writable(obj);
+    if (SOBJ_LIKELY(status == SOBJ_OK)) {
+        do {
+            status = locate(d, &p, &place);
+            if (SOBJ_UNLIKELY(status != SOBJ_OK))
+                break;
+            status = place.kind == LIVE ? change_live(&place, c, op)
+                                        : change_absent(d, &place, &p, &pending, c, op);
+        } while (SOBJ_UNLIKELY(status == SOBJ_MISMATCH));
+        if (SOBJ_UNLIKELY(pending.node != NULL))
+            pending_abandon(&pending);
+        sobj__table_help(d);
+    }
+    sobj__write_end();
+    if (!c->stored && op != INCREMENT)
+        sobj_cell_unref(c->value);
+    return status;
+}
+
+enum sobj_status sobj_dict_set(struct sobj_object *d, const struct sobj_key *key,
+                               sobj_cell value)
+{
+    struct change c = {.value = value};
+
+    return update(d, key, &c, SET);
+}
+
+enum sobj_status sobj_dict_add(struct sobj_object *d, const struct sobj_key *key,
+                               sobj_cell value, struct sobj_out *out)
+{
+    struct change c = {.value = value, .out = out};
+
+    return update(d, key, &c, ADD);
+}
+
+enum sobj_status sobj_dict_exchange(struct sobj_object *d, const struct sobj_key *key,
+                                    sobj_cell value, struct sobj_out *out)
+{
+    struct change c = {.value = value, .out = out};
+
+    return update(d, key, &c, EXCHANGE);
+}
+
+enum sobj_status sobj_dict_increment(struct sobj_object *d, const struct sobj_key *key,
+                                     sobj_cell n, sobj_cell start, sobj_cell *sum)
+{
+    struct change c = {.n = n, .start = start};
+    enum sobj_status status = update(d, key, &c, INCREMENT);
+
+    *sum = c.value;
+    return status;
+}
+
+/* Replaces a value that is the same as `expected` (MISSING: any) by `desired` or, if
+ * that is MISSING, removes the key. */
+static enum sobj_status replace_live(struct sobj_object *obj, const struct sobj_key *key,
+                                     sobj_cell expected, sobj_cell desired,
+                                     struct sobj_out *out)
+{
+    struct sobj__dict *d = sobj__dict_of(obj);
+    sobj_cell v, put = desired == SOBJ_MISSING ? SOBJ__DELETED : desired;
+    struct sobj__probe p;
+    struct sobj__node *n;
+    enum sobj_status status;
+
+    sobj__probe_init(&p, key);
+    sobj__write_begin();
+    status = writable(obj);
+    while (status == SOBJ_OK) {
+        struct sobj__table *t = root_of(d);
+        n = find(t, &p, &v);
+        if (n == NULL) {
+            status = SOBJ_NOT_FOUND;
+        } else if (expected != SOBJ_MISSING && !sobj_cell_same(v, expected)) {
+            status = SOBJ_MISMATCH;
+        } else if (sobj_cas_acq_rel(&n->value, &v, put)) {
+            /* AcqRel, above: publishes the value; the change happens there. */
+            hand_out(out, v);
+            sobj__cell_retire(v);
+            if (put != SOBJ__DELETED)
+                break;
+            /* Relaxed: after the exchange, never too low (C1). */
+            uint64_t live = (uint64_t)sobj_sub_relaxed(&t->body->live, 1) - 1;
+            sobj__log_died(t->body);
+            if (SOBJ_UNLIKELY(t->mask >= SHRINK_MIN && live < t->mask / 16))
+                (void)sobj__table_start(d, t, 0, false);
+            break;
+        }
+    }
+    sobj__table_help(d);
+    sobj__write_end();
+    return status;
+}
+
+enum sobj_status sobj_dict_remove(struct sobj_object *d, const struct sobj_key *key,
+                                  struct sobj_out *out)
+{
+    return replace_live(d, key, SOBJ_MISSING, SOBJ_MISSING, out);
+}
+
+enum sobj_status sobj_dict_compare_and_set(struct sobj_object *d,
+                                           const struct sobj_key *key,
+                                           sobj_cell expected, sobj_cell desired)
+{
+    enum sobj_status status;
+
+    if (expected != SOBJ_MISSING) {
+        status = replace_live(d, key, expected, desired, NULL);
+        if (status != SOBJ_OK && desired != SOBJ_MISSING)
+            sobj_cell_unref(desired);
+        return status == SOBJ_NOT_FOUND ? SOBJ_MISMATCH : status;
+    }
+    if (desired != SOBJ_MISSING) {
+        status = sobj_dict_add(d, key, desired, NULL);
+        return status == SOBJ_EXISTS ? SOBJ_MISMATCH : status;
+    }
+    sobj__write_begin();
+    status = writable(d);
+    sobj__write_end();
+    if (status != SOBJ_OK)
+        return status;
+    struct sobj__probe p;
+    sobj_cell v;
+    sobj__probe_init(&p, key);
+    sobj__read_begin();
+    status = find(root_of(sobj__dict_of(d)), &p, &v) == NULL ? SOBJ_OK : SOBJ_MISMATCH;
+    sobj__read_end();
+    return status;
+}
+
+/* ---- the whole */
+
+static void body_free_cb(void *t) { sobj__body_free(t); }
+
+enum sobj_status sobj_dict_clear(struct sobj_object *obj)
+{
+    struct sobj__dict *d = sobj__dict_of(obj);
+    struct sobj__table *fresh, *old;
+    enum sobj_status status;
+
+    sobj__write_begin();
+    status = writable(obj);
+    while (status == SOBJ_OK) {
+        old = root_of(d);
+        /* Relaxed: any number greater than all before (L2). */
+        fresh = sobj__body_new(sobj_load_relaxed(&old->body->tail) + 1, 0);
+        if (fresh == NULL) {
+            status = SOBJ_NO_MEMORY;
+            break;
+        }
+        /* SeqCst: everything goes at this moment; against move_chunk. A root that has
+         * changed makes us count anew: two bodies must not share an epoch. */
+        if (sobj_cas_seq_cst(&d->root, &old, fresh)) {
+            sobj__retire(old, body_free_cb, SOBJ__BATCH_BYTES);
+            break;
+        }
+        sobj__body_free(fresh);
+    }
+    sobj__write_end();
+    return status;
+}
+
+size_t sobj_dict_len(const struct sobj_object *obj)
+{
+    sobj__read_begin();
+    /* Acquire: whoever has seen an insertion counts it (C1). */
+    int64_t live = sobj_load_acquire(&root_of(sobj__dict_of(obj))->body->live);
+    sobj__read_end();
+    return live > 0 ? (size_t)live : 0;
+}
+
+void sobj_dict_reserve(struct sobj_object *obj, size_t entries)
+{
+    struct sobj__dict *d = sobj__dict_of(obj);
+
+    sobj__write_begin();
+    struct sobj__table *t = root_of(d);
+    if (entries >= FULL_ENOUGH(t->mask + 1) &&
+        sobj__table_start(d, t, entries, false) == SOBJ_OK) {
+        for (uint64_t i = 0; i < t->chunks && root_of(d) == t; i++)
+            sobj__table_help(d);
+    }
+    sobj__write_end();
+}
+
+static void dict_destroy(struct sobj_object *obj)
+{
+    struct sobj__dict *d = sobj__dict_of(obj);
+
+    sobj__body_free(root_of(d));
+    sobj__free(SOBJ_COUNT_BLOCKS, d, sizeof *d);
+}
+
+static const struct sobj__type dict_type = {
+    .tag = SOBJ_TYPE_DICT,
+    .name = "SharedDict",
+    .destroy = dict_destroy,
+};
+
+enum sobj_status sobj_dict_new(size_t expected, struct sobj_object **out)
+{
+    struct sobj__dict *d = sobj__alloc_aligned(SOBJ_COUNT_BLOCKS, sizeof *d);
+    struct sobj__table *t = d != NULL ? sobj__body_new(0, expected) : NULL;
+
+    if (t != NULL) {
+        atomic_init(&d->root, t);
+        if (sobj__object_init(&d->header, &dict_type) == SOBJ_OK) {
+            *out = &d->header;
+            return SOBJ_OK;
+        }
+        sobj__body_free(t);
+    }
+    sobj__free(SOBJ_COUNT_BLOCKS, d, sizeof *d);
+    return SOBJ_NO_MEMORY;
+}

@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: MIT */
+/* Channel under fire: channel_torture THREADS SECONDS SEED.
+ *
+ * Rounds of some milliseconds, each with random capacity, roles and yields:
+ *
+ *   flood   senders and receivers at full speed, until the last sender, or somebody in
+ *           the middle, closes the channel. What was accepted comes out exactly once, in
+ *           the order of each sender; nothing that was refused comes out; a close that
+ *           discards loses nothing but what was in the channel; with one receiver EMPTY,
+ *           with one sender FULL is never said falsely; everybody ends.
+ *   bursts  the channel comes to rest between bursts of a few messages. Fickle waiters
+ *           are interrupted by signals, or leave after a message, and stay away until the
+ *           next burst; one faithful waiter must get what they leave. So a wake-up that
+ *           is lost shows as a hang. For receivers and for senders.
+ */
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "channel.h"
+#include "crew.h"
+#include "sharedobj/channel.h"
+#include "tap.h"
+
+#define MAX_THREADS 64
+#define MAX_QUOTA 600
+#define HANG_SECONDS 10
+
+/* A message is {sender, number}: an int, or the hash of a blob. */
+#define MESSAGE(sender, number) ((int64_t)(sender) << 32 | (int64_t)(number))
+
+static sobj_cell encode(int64_t message)
+{
+    if (message % 16 != 0)
+        return sobj_from_int(message);
+    struct sobj_blob *b = sobj_blob_new(SOBJ_BLOB_BYTES, 0, 0, 0, message);
+    if (b == NULL)
+        abort();
+    return sobj_from_blob(b);
+}
+
+static int64_t decode(sobj_cell c)
+{
+    return sobj_is_int(c) ? sobj_to_int(c) : sobj_to_blob(c)->hash;
+}
+
+enum closing { CLOSE_LAST, CLOSE_EARLY, CLOSE_DISCARD };
+
+struct flood {
+    struct sobj_object *channel;
+    uint32_t capacity;
+    unsigned senders, receivers;
+    uint32_t quota;
+    enum closing closing;
+    uint32_t closing_point; /* the first sender closes there */
+    _Atomic(unsigned) senders_left;
+    _Atomic(int64_t) accepted, taken; /* counted after the operation has returned */
+    /* written by one member each, read when all have ended */
+    uint32_t accepted_by[MAX_THREADS];
+    uint32_t received_by[MAX_THREADS];
+    int64_t *received[MAX_THREADS];
+};
+
+/* ---- flood */
+
+static int64_t some_deadline(struct rng *rng)
+{
+    return rng_below(rng, 2) ? SOBJ_FOREVER
+                             : sobj_clock() + (int64_t)rng_below(rng, 100000);
+}
+
+/* Returns: OK or CLOSED. */
+static enum sobj_status flood_send_one(struct flood *f, struct rng *rng, sobj_cell c,
+                                       uint32_t sent)
+{
+    for (;;) {
+        enum sobj_status status;
+        /* SeqCst: before the operation; a sum. */
+        int64_t taken = sobj_load_seq_cst(&f->taken);
+        if (rng_below(rng, 3) == 0)
+            status = sobj_channel_send(f->channel, c, some_deadline(rng), NULL);
+        else
+            status = sobj_channel_try_send(f->channel, c);
+        expect(
+            status == SOBJ_OK || status == SOBJ_CLOSED ||
+                ((status == SOBJ_TIMEOUT || status == SOBJ_FULL) && f->capacity != 0),
+            "send: %s", sobj_status_str(status));
+        if (status == SOBJ_OK || status == SOBJ_CLOSED)
+            return status;
+        if (f->senders == 1) {
+            expect(sent - taken >= f->capacity, "%s with %lld of %u in the channel",
+                   sobj_status_str(status), (long long)(sent - taken), f->capacity);
+        }
+        sched_yield();
+    }
+}
+
+static void flood_send(struct flood *f, struct rng *rng, unsigned sender)
+{
+    uint32_t sent = 0;
+
+    for (; sent < f->quota; sent++) {
+        if (sender == 0 && f->closing != CLOSE_LAST && sent == f->closing_point)
+            sobj_channel_close(f->channel, f->closing == CLOSE_DISCARD);
+        sobj_cell c = encode(MESSAGE(sender, sent));
+        if (flood_send_one(f, rng, c, sent) == SOBJ_CLOSED) {
+            sobj_cell_unref(c);
+            expect(sobj_channel_closed(f->channel), "CLOSED of an open channel");
+            break;
+        }
+        sobj_add_seq_cst(&f->accepted, 1); /* SeqCst: a sum. */
+    }
+    f->accepted_by[sender] = sent;
+    /* SeqCst: a sum. */
+    if (sobj_add_seq_cst(&f->senders_left, (unsigned)-1) == 1)
+        sobj_channel_close(f->channel, false);
+}
+
+static void flood_receive(struct flood *f, struct rng *rng, unsigned receiver)
+{
+    int64_t *received = f->received[receiver];
+    uint32_t n = 0;
+
+    for (;;) {
+        enum sobj_status status;
+        sobj_cell c;
+        /* SeqCst: before the operation; a sum. */
+        int64_t accepted = sobj_load_seq_cst(&f->accepted);
+        if (rng_below(rng, 3) == 0)
+            status = sobj_channel_recv(f->channel, &c, some_deadline(rng), NULL);
+        else
+            status = sobj_channel_try_recv(f->channel, &c);
+        if (status == SOBJ_CLOSED)
+            break;
+        if (status == SOBJ_OK) {
+            received[n++] = decode(c);
+            sobj_cell_unref(c);
+            sobj_add_seq_cst(&f->taken, 1); /* SeqCst: a sum. */
+        } else {
+            expect(status == SOBJ_EMPTY || status == SOBJ_TIMEOUT, "recv: %s",
+                   sobj_status_str(status));
+            if (f->receivers == 1 && f->closing != CLOSE_DISCARD) {
+                expect(accepted <= n, "%s with %lld messages in the channel",
+                       sobj_status_str(status), (long long)(accepted - n));
+            }
+            sched_yield();
+        }
+        if (f->capacity != 0 && n % 8 == 0) {
+            expect(sobj_channel_count(f->channel) <= f->capacity, "count above %u",
+                   f->capacity);
+        }
+    }
+    f->received_by[receiver] = n;
+}
+
+static void flood_work(struct member *m)
+{
+    struct flood *f = m->shared;
+
+    if (m->index < f->senders)
+        flood_send(f, &m->rng, m->index);
+    else
+        flood_receive(f, &m->rng, m->index - f->senders);
+}
+
+/* All members have ended. */
+static void flood_verify(struct flood *f)
+{
+    static unsigned char seen[MAX_THREADS][MAX_QUOTA];
+    int64_t accepted = 0, received = 0;
+
+    memset(seen, 0, sizeof seen);
+    for (unsigned s = 0; s < f->senders; s++)
+        accepted += f->accepted_by[s];
+    for (unsigned r = 0; r < f->receivers; r++) {
+        int64_t last[MAX_THREADS];
+        for (unsigned s = 0; s < f->senders; s++)
+            last[s] = -1;
+        received += f->received_by[r];
+        for (uint32_t i = 0; i < f->received_by[r]; i++) {
+            int64_t s = f->received[r][i] >> 32, n = f->received[r][i] & 0xffffffff;
+            if (!expect(s >= 0 && s < f->senders && n < f->accepted_by[s],
+                        "message %lld of sender %lld was never accepted", (long long)n,
+                        (long long)s))
+                continue;
+            expect(!seen[s][n], "message %lld of sender %lld came twice", (long long)n,
+                   (long long)s);
+            seen[s][n] = 1;
+            expect(n > last[s], "sender %lld: %lld came after %lld", (long long)s,
+                   (long long)n, (long long)last[s]);
+            last[s] = n;
+        }
+    }
+    if (f->closing == CLOSE_DISCARD)
+        expect(received <= accepted, "more received than accepted");
+    else
+        expect(received == accepted, "%lld accepted, %lld received (capacity %u)",
+               (long long)accepted, (long long)received, f->capacity);
+    expect(sobj_channel_count(f->channel) == 0, "the channel is not empty");
+}
+
+static void flood_round(struct rng *rng, unsigned threads, uint32_t capacity)
+{
+    static struct flood f;
+
+    memset(&f, 0, sizeof f);
+    f.capacity = capacity;
+    f.senders = 1 + (unsigned)rng_below(rng, threads - 1);
+    if (rng_below(rng, 4) == 0)
+        f.senders = rng_below(rng, 2) ? 1 : threads - 1;
+    f.receivers = threads - f.senders;
+    f.quota = 1 + (uint32_t)rng_below(rng, rng_below(rng, 2) ? MAX_QUOTA : 20);
+    f.closing = (enum closing)rng_below(rng, 3);
+    f.closing_point = (uint32_t)rng_below(rng, f.quota);
+    atomic_init(&f.senders_left, f.senders);
+    if (sobj_channel_new(capacity, &f.channel) != SOBJ_OK)
+        abort();
+    for (unsigned r = 0; r < f.receivers; r++) {
+        f.received[r] = malloc((size_t)f.senders * f.quota * sizeof(int64_t));
+        if (f.received[r] == NULL)
+            abort();
+    }
+    crew_run(threads, rng_next(rng), 0, flood_work, &f);
+    flood_verify(&f);
+    for (unsigned r = 0; r < f.receivers; r++)
+        free(f.received[r]);
+    sobj_unref(f.channel);
+}
+
+/* ---- bursts */
+
+struct bursts {
+    struct sobj_object *channel;
+    bool senders; /* the waiters are senders: a burst makes room */
+    int count;
+    _Atomic(int) burst;    /* number of the present one; `count` at the end */
+    _Atomic(int64_t) done; /* operations of waiters that have succeeded */
+    pthread_t threads[MAX_THREADS];
+};
+
+/* Member 0 drives; member 1 is the faithful waiter. */
+static void drive(struct bursts *b, struct member *m)
+{
+    int64_t total = sobj_load_seq_cst(&b->done); /* SeqCst: a sum. */
+
+    for (int i = 0; i < b->count; i++) {
+        unsigned n = 1 + (unsigned)rng_below(&m->rng, m->count);
+        sobj_store_seq_cst(&b->burst, i); /* SeqCst: a signal to the fickle. */
+        for (unsigned pause = (unsigned)rng_below(&m->rng, 4); pause > 0; pause--)
+            sched_yield();
+        for (unsigned k = 0; k < n; k++) {
+            sobj_cell c = SOBJ_TRUE;
+            enum sobj_status status =
+                b->senders ? sobj_channel_recv(b->channel, &c, SOBJ_FOREVER, NULL)
+                           : sobj_channel_send(b->channel, c, SOBJ_FOREVER, NULL);
+            expect(status == SOBJ_OK, "driver: %s", sobj_status_str(status));
+            if (m->count > 2 && rng_below(&m->rng, 3) == 0)
+                pthread_kill(b->threads[2 + rng_below(&m->rng, m->count - 2)], SIGUSR1);
+        }
+        total += n;
+        /* SeqCst: a sum. At rest all messages are taken, all room is used again. */
+        while (sobj_load_seq_cst(&b->done) < total)
+            sched_yield();
+    }
+    sobj_channel_close(b->channel, false);
+    sobj_store_seq_cst(&b->burst, b->count); /* SeqCst: as above. */
+}
+
+static void wait_in_bursts(struct bursts *b, struct member *m)
+{
+    bool faithful = m->index == 1;
+    int present = 0;
+
+    for (;;) {
+        sobj_cell c = SOBJ_TRUE;
+        enum sobj_status status =
+            b->senders ? sobj_channel_send(b->channel, c, SOBJ_FOREVER, NULL)
+                       : sobj_channel_recv(b->channel, &c, SOBJ_FOREVER, NULL);
+        if (status == SOBJ_CLOSED)
+            return;
+        expect(status == SOBJ_OK || status == SOBJ_INTERRUPTED, "waiter: %s",
+               sobj_status_str(status));
+        if (status == SOBJ_OK)
+            sobj_add_seq_cst(&b->done, 1); /* SeqCst: a sum. */
+        if (faithful || (status == SOBJ_OK && rng_below(&m->rng, 2) == 0))
+            continue;
+        int burst;
+        /* SeqCst: the driver's signal. */
+        while ((burst = sobj_load_seq_cst(&b->burst)) == present)
+            sched_yield();
+        present = burst;
+    }
+}
+
+static void bursts_work(struct member *m)
+{
+    struct bursts *b = m->shared;
+
+    b->threads[m->index] = pthread_self();
+    crew_meet(m);
+    if (m->index == 0)
+        drive(b, m);
+    else
+        wait_in_bursts(b, m);
+    crew_meet(m); /* nobody may end while signals are sent to it */
+}
+
+static void bursts_round(struct rng *rng, unsigned threads, uint32_t capacity)
+{
+    static struct bursts b;
+
+    memset(&b, 0, sizeof b);
+    b.count = 100;
+    b.senders = capacity != 0 && rng_below(rng, 2) == 0;
+    if (sobj_channel_new(capacity, &b.channel) != SOBJ_OK)
+        abort();
+    if (b.senders) {
+        /* Full at rest. */
+        while (sobj_channel_try_send(b.channel, SOBJ_TRUE) == SOBJ_OK)
+            ;
+    }
+    crew_run(threads, rng_next(rng), 0, bursts_work, &b);
+    sobj_channel_close(b.channel, true);
+    sobj_unref(b.channel);
+}
+
+/* ---- */
+
+static void on_alarm(int number)
+{
+    static const char message[] = "Bail out! a round hangs\n";
+
+    (void)number;
+    if (write(STDOUT_FILENO, message, sizeof message - 1) < 0)
+        _exit(2);
+    _exit(1);
+}
+
+static void on_signal(int number) { (void)number; }
+
+int main(int argc, char **argv)
+{
+    static const uint32_t capacities[] = {0, 1, 1, 2, 3, 5, 7, 64, 0, 2};
+    static const unsigned periods[] = {0, 2, 5, 20};
+    struct sigaction action = {.sa_handler = on_signal};
+    int rounds = 0;
+
+    tap_begin();
+    struct torture t = torture_begin(argc, argv, 4);
+    struct rng rng = rng_seed(t.seed);
+    unsigned threads = t.threads < 3             ? 3
+                       : t.threads > MAX_THREADS ? MAX_THREADS
+                                                 : t.threads;
+    sigaction(SIGUSR1, &action, NULL);
+    action.sa_handler = on_alarm;
+    sigaction(SIGALRM, &action, NULL);
+    struct balance b = balance_begin();
+    int64_t end = sobj_clock() + (int64_t)t.milliseconds * 1000000;
+    do {
+        uint32_t capacity =
+            capacities[rng_below(&rng, sizeof capacities / sizeof *capacities)];
+        alarm(HANG_SECONDS);
+        yield_every(periods[rng_below(&rng, sizeof periods / sizeof *periods)]);
+        if (rng_below(&rng, 3) == 0)
+            bursts_round(&rng, threads, capacity);
+        else
+            flood_round(&rng, threads, capacity);
+        rounds++;
+        if (!balance_expect(&b, "a round"))
+            break;
+    } while (sobj_clock() < end && tap_failures() == 0);
+    alarm(0);
+    ok(tap_failures() == 0, "%d rounds", rounds);
+    balance_check(&b, "all rounds");
+    return tap_end();
+}
