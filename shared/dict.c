@@ -9,7 +9,7 @@
 #include "dict_internal.h"
 
 /* A table is moved on when this much of it is used. */
-#define FULL_ENOUGH(slots) ((slots) * 7 / 10 + 1)
+#define FULL_ENOUGH(slots) ((slots)*7 / 10 + 1)
 /* ... or when less than 1/16 of it lives and it is larger than this. */
 #define SHRINK_MIN 256u
 
@@ -418,9 +418,9 @@ enum sobj_status sobj_dict_increment(struct sobj_object *d, const struct sobj_ke
 
 /* Replaces a value that is the same as `expected` (MISSING: any) by `desired` or, if
  * that is MISSING, removes the key. */
-static enum sobj_status replace_live(struct sobj_object *obj, const struct sobj_key *key,
-                                     sobj_cell expected, sobj_cell desired,
-                                     struct sobj_out *out)
+static enum sobj_status replace_live(struct sobj_object *obj,
+                                     const struct sobj_key *key, sobj_cell expected,
+                                     sobj_cell desired, struct sobj_out *out)
 {
     struct sobj__dict *d = sobj__dict_of(obj);
     sobj_cell v, put = desired == SOBJ_MISSING ? SOBJ__DELETED : desired;

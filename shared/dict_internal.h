@@ -194,17 +194,17 @@ typedef _Atomic(uint64_t) sobj__slot_t;
 struct sobj__table {
     /* const after init */
     sobj__slot_t *slots;
-    uint64_t mask; /* slots - 1; a power of two of at least 8 slots */
+    uint64_t mask;  /* slots - 1; a power of two of at least 8 slots */
     unsigned shift; /* 64 - log2(slots) */
     struct sobj__body *body;
     uint64_t chunks; /* pieces of migration work */
     _Atomic(unsigned char) *chunk_done;
     /* atomic */
-    _Atomic(struct sobj__table *) next;   /* set once, by CAS */
-    _Atomic(bool) allocating;             /* somebody makes `next` */
-    _Atomic(bool) finished;               /* `next` has become the root */
-    _Atomic(bool) settled;                /* T4 */
-    _Atomic(uint32_t) helpers;            /* threads that migrate from here */
+    _Atomic(struct sobj__table *) next; /* set once, by CAS */
+    _Atomic(bool) allocating;           /* somebody makes `next` */
+    _Atomic(bool) finished;             /* `next` has become the root */
+    _Atomic(bool) settled;              /* T4 */
+    _Atomic(uint32_t) helpers;          /* threads that migrate from here */
     _Atomic(uint64_t) chunk_claimed, chunks_finished;
     SOBJ_ALIGNED _Atomic(uint64_t) used; /* slots that are not EMPTY */
 };
@@ -229,7 +229,7 @@ struct sobj__body {
     _Atomic(struct sobj__segment *) head;
     _Atomic(struct sobj__segment *) tail_hint; /* a late segment of the list */
     _Atomic(bool) compacting;
-    uint64_t compact_from; /* owner: the compacting thread */
+    uint64_t compact_from;               /* owner: the compacting thread */
     SOBJ_ALIGNED _Atomic(uint64_t) tail; /* next position */
     _Atomic(int64_t) live;               /* C1 */
     _Atomic(int64_t) dead;               /* about: cells that show nothing any more */

@@ -84,7 +84,8 @@ enum sobj_status sobj_dict_iter_next(struct sobj_dict_iter *it, sobj_take_entry 
         bool shown = false;
         sobj__read_begin();
         /* Acquire: pairs with the CAS that published the table. */
-        struct sobj__body *body = sobj_load_acquire(&sobj__dict_of(it->dict)->root)->body;
+        struct sobj__body *body =
+            sobj_load_acquire(&sobj__dict_of(it->dict)->root)->body;
         if (body->epoch != it->epoch)
             it->next = it->end; /* cleared */
         if (it->next < it->end && it->segment == NULL) {

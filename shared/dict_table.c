@@ -187,8 +187,8 @@ static void settle(struct sobj__table *t)
     /* SeqCst: see above; pairs with the acquire in may_unlink. */
     while (sobj_load_seq_cst(&t->settled) && sobj_load_seq_cst(&t->finished) &&
            sobj_load_seq_cst(&t->helpers) == 0) {
-        t = sobj_load_acquire(&t->next);         /* Acquire: pairs with the CAS. */
-        sobj_store_seq_cst(&t->settled, true);   /* SeqCst: see above. */
+        t = sobj_load_acquire(&t->next);       /* Acquire: pairs with the CAS. */
+        sobj_store_seq_cst(&t->settled, true); /* SeqCst: see above. */
     }
 }
 

@@ -1,9 +1,19 @@
 """What every Python test shares."""
 
+import gc
 import platform
+import subprocess
+import sys
 import sysconfig
+import time
+from pathlib import Path
+
+import pytest
 
 import sharedobj
+from sharedobj import _sharedobj
+
+sys.path.insert(0, str(Path(__file__).parent / "support"))
 
 
 def pytest_report_header():
@@ -12,3 +22,58 @@ def pytest_report_header():
         f"interpreter: {platform.python_version()} {kind}, {platform.python_compiler()}",
         f"sharedobj: {sharedobj.__file__}",
     ]
+
+
+def live():
+    """What is alive in the whole process when nothing runs."""
+    gc.collect()
+    sharedobj.collect()
+    counts = _sharedobj._counts()
+    return {name: counts[name] for name in ("objects", "blobs", "nodes", "tickets")}
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if report.when == "call":
+        item.stash[passed] = report.passed
+    return report
+
+
+passed = pytest.StashKey[bool]()
+
+
+@pytest.fixture(autouse=True)
+def balance(request):
+    """After each test as many cores, blobs, nodes and tickets are alive as before it."""
+    before = live()
+    yield
+    if not request.node.stash.get(passed, False):
+        return  # a traceback may hold anything
+    # A thread frees what it has let go of when the system ends it, which on some versions
+    # is after join() has returned, and tells nobody.
+    for _ in range(200):
+        if (after := live()) == before:
+            return
+        time.sleep(0.01)
+    pytest.fail(f"not balanced: {before} before the test, {after} after it")
+
+
+@pytest.fixture
+def run_python():
+    """Runs a program in a process of its own; fails unless it ends as expected."""
+
+    def run(code, *, code_expected=0, args=(), **options):
+        done = subprocess.run(
+            [sys.executable, "-X", "faulthandler", "-c", code, *map(str, args)],
+            capture_output=True,
+            text=True,
+            timeout=90,
+            **options,
+        )
+        assert done.returncode == code_expected, (
+            f"ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
+        )
+        return done
+
+    return run

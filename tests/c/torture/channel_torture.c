@@ -9,8 +9,8 @@
  *           discards loses nothing but what was in the channel; with one receiver EMPTY,
  *           with one sender FULL is never said falsely; everybody ends.
  *   bursts  the channel comes to rest between bursts of a few messages. Fickle waiters
- *           are interrupted by signals, or leave after a message, and stay away until the
- *           next burst; one faithful waiter must get what they leave. So a wake-up that
+ *           are interrupted by signals, time out, or leave after a message, and stay away
+ *           until the next burst; one faithful waiter must get what they leave. So a wake-up that
  *           is lost shows as a hang. For receivers and for senders.
  */
 #include <pthread.h>
@@ -276,13 +276,15 @@ static void wait_in_bursts(struct bursts *b, struct member *m)
 
     for (;;) {
         sobj_cell c = SOBJ_TRUE;
+        int64_t deadline = faithful ? SOBJ_FOREVER : some_deadline(&m->rng);
         enum sobj_status status =
-            b->senders ? sobj_channel_send(b->channel, c, SOBJ_FOREVER, NULL)
-                       : sobj_channel_recv(b->channel, &c, SOBJ_FOREVER, NULL);
+            b->senders ? sobj_channel_send(b->channel, c, deadline, NULL)
+                       : sobj_channel_recv(b->channel, &c, deadline, NULL);
         if (status == SOBJ_CLOSED)
             return;
-        expect(status == SOBJ_OK || status == SOBJ_INTERRUPTED, "waiter: %s",
-               sobj_status_str(status));
+        expect(status == SOBJ_OK || (!faithful && (status == SOBJ_INTERRUPTED ||
+                                                   status == SOBJ_TIMEOUT)),
+               "waiter: %s", sobj_status_str(status));
         if (status == SOBJ_OK)
             sobj_add_seq_cst(&b->done, 1); /* SeqCst: a sum. */
         if (faithful || (status == SOBJ_OK && rng_below(&m->rng, 2) == 0))

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/* Blocking calls; see blocking.h. */
+#include "blocking.h"
+
+#include <math.h>
+
+#include "crossinterp.h"
+
+int sobj_deadline(PyObject *timeout, int64_t *deadline)
+{
+    int64_t now = sobj_clock();
+
+    *deadline = SOBJ_FOREVER;
+    if (timeout == NULL || timeout == Py_None)
+        return 0;
+    double seconds = PyFloat_AsDouble(timeout);
+    if (seconds == -1.0 && PyErr_Occurred()) {
+        if (PyErr_ExceptionMatches(PyExc_TypeError))
+            PyErr_Format(PyExc_TypeError,
+                         "timeout must be a number or None, not %.200s",
+                         Py_TYPE(timeout)->tp_name);
+        return -1;
+    }
+    if (isnan(seconds) || seconds < 0) {
+        PyErr_SetString(PyExc_ValueError, isnan(seconds)
+                                              ? "timeout must not be NaN"
+                                              : "timeout must not be negative");
+        return -1;
+    }
+    /* Rounded up: never earlier than asked. */
+    double nanoseconds = ceil(seconds * 1e9);
+    if (nanoseconds < (double)(SOBJ_FOREVER - now))
+        *deadline = now + (int64_t)nanoseconds;
+    return 0;
+}
+
+/* Registers `function` with `module`.`name`. Returns: 0, or -1 with an exception. */
+static int call_at_end(PyObject *module, const char *name, PyObject *function)
+{
+    PyObject *done = PyObject_CallMethod(module, name, "O", function);
+
+    Py_XDECREF(done);
+    return done != NULL ? 0 : -1;
+}
+
+/* An interpreter that another one closes joins its threads first; this hook, which
+ * concurrent.futures uses too, is called before that. It has no public name; without it
+ * the close waits for the blocked threads.
+ * Returns: 0; -1 with an exception if that moment is past. */
+static int hook_threads_end(struct sobj_local *local, PyObject *wake)
+{
+    PyObject *name = PyUnicode_FromString("threading"), *threading = NULL;
+    int result = 0;
+
+    if (name != NULL)
+        threading = PyImport_GetModule(name);
+    Py_XDECREF(name);
+    if (threading == NULL) {
+        /* Nobody can have made threads that would be joined. */
+        return PyErr_Occurred() ? -1 : 0;
+    }
+    if (call_at_end(threading, "_register_atexit", wake) < 0) {
+        if (PyErr_ExceptionMatches(PyExc_RuntimeError))
+            result = -1;
+        else
+            PyErr_Clear();
+    }
+    if (result == 0)
+        local->at_threads_end = true;
+    Py_DECREF(threading);
+    return result;
+}
+
+/* Sees to it that the wait ends with the interpreter (B4); registering twice does no
+ * harm. Returns: 0, or -1 with an exception. */
+static int hook_end(struct sobj_state *state)
+{
+    struct sobj_local *local = state->local;
+    bool sub = PyInterpreterState_Get() != PyInterpreterState_Main();
+    PyObject *wake, *at_exit;
+    int result = 0;
+
+    sobj_mutex_lock(&local->mutex);
+    bool done = local->at_exit && (local->at_threads_end || !sub);
+    sobj_mutex_unlock(&local->mutex);
+    if (done)
+        return 0;
+    wake = PyObject_GetAttrString(state->module, "_end_waits");
+    if (wake == NULL)
+        return -1;
+    if (!local->at_exit) {
+        at_exit = PyImport_ImportModule("atexit");
+        result = at_exit != NULL ? call_at_end(at_exit, "register", wake) : -1;
+        Py_XDECREF(at_exit);
+        if (result == 0)
+            local->at_exit = true;
+    }
+    if (result == 0 && sub && !local->at_threads_end &&
+        hook_threads_end(local, wake) < 0) {
+        if (PyErr_ExceptionMatches(PyExc_RuntimeError)) {
+            PyErr_Clear();
+            sobj_raise_closing();
+        }
+        result = -1;
+    }
+    Py_DECREF(wake);
+    return result;
+}
+
+int sobj_wait_begin_core(struct sobj_wait *wait, struct sobj_state *state,
+                         struct sobj_object *core, int64_t deadline)
+{
+    struct sobj_local *local = state->local;
+
+    if (sobj_runtime_finalizing()) {
+        sobj_raise_closing();
+        return -1;
+    }
+    if (hook_end(state) < 0)
+        return -1;
+    sobj_mutex_lock(&local->mutex);
+    wait->domain = local->domain;
+    if (wait->domain != NULL)
+        local->waits++;
+    sobj_mutex_unlock(&local->mutex);
+    if (wait->domain == NULL) {
+        sobj_raise_closing();
+        return -1;
+    }
+    sobj_ref(core);
+    wait->core = core;
+    wait->local = local;
+    wait->deadline = deadline;
+    return 0;
+}
+
+int sobj_wait_begin(struct sobj_wait *wait, PyObject *handle, PyObject *timeout)
+{
+    SobjHandle *self = (SobjHandle *)handle;
+    int64_t deadline;
+
+    if (sobj_deadline(timeout, &deadline) < 0)
+        return -1;
+    return sobj_wait_begin_core(wait, self->state, self->core, deadline);
+}
+
+void sobj_wait_end(struct sobj_wait *wait)
+{
+    sobj_mutex_lock(&wait->local->mutex);
+    wait->local->waits--;
+    sobj_mutex_unlock(&wait->local->mutex);
+    sobj_unref(wait->core);
+}

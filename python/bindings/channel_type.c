@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: MIT */
+/* The type Channel; the core's contract is sharedobj/channel.h.
+ *
+ * Every operation first tries without waiting and with the GIL held; only when that says
+ * "full" or "empty" the GIL is let go of for a wait. A message is encoded before anything
+ * else and decoded after everything else, so that no Python code runs in between.
+ */
+#include "args.h"
+#include "blocking.h"
+#include "convert.h"
+
+#define MAX_CAPACITY ((Py_ssize_t)1 << 31)
+
+static inline struct sobj_state *state_of(PyObject *self)
+{
+    return ((SobjHandle *)self)->state;
+}
+
+/* ---- making one */
+
+static PyObject *channel_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
+{
+    static char *names[] = {"maxsize", NULL};
+    struct sobj_state *state = sobj_state_of_type(type);
+    struct sobj_object *core;
+    Py_ssize_t maxsize = 0;
+
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "|n:Channel", names, &maxsize))
+        return NULL;
+    if (maxsize < 0 || maxsize > MAX_CAPACITY) {
+        PyErr_Format(PyExc_ValueError, "maxsize must be from 0 to 2**31, not %zd",
+                     maxsize);
+        return NULL;
+    }
+    if (sobj_channel_new((uint32_t)maxsize, &core) != SOBJ_OK)
+        return PyErr_NoMemory();
+    return sobj_handle_for(state, core);
+}
+
+static PyObject *channel_repr(PyObject *self)
+{
+    struct sobj_object *core = sobj_handle_core(self);
+
+    return PyUnicode_FromFormat(
+        "<Channel id=%lld maxsize=%lu qsize=%zu %s>", (long long)sobj_id_of(core),
+        (unsigned long)sobj_channel_capacity(core), sobj_channel_count(core),
+        sobj_channel_closed(core) ? "closed" : "open");
+}
+
+/* ---- sending */
+
+/* Turns what a send came to into a result: True, or NULL with an exception. */
+static PyObject *sent(PyObject *self, enum sobj_status status, sobj_cell message)
+{
+    if (status == SOBJ_OK)
+        Py_RETURN_TRUE;
+    sobj_cell_unref(message);
+    if (status == SOBJ_TIMEOUT)
+        return sobj_raise_error(state_of(self), SOBJ_ERR_CHANNEL_FULL_TIMEOUT,
+                                "the channel had no room within the timeout");
+    if (status == SOBJ_CLOSED)
+        return sobj_raise_error(state_of(self), SOBJ_ERR_CHANNEL_CLOSED,
+                                "cannot send: the channel is closed");
+    return sobj_raise(state_of(self), status);
+}
+
+PyDoc_STRVAR(
+    send_doc,
+    "send($self, message, /, timeout=None)\n--\n\n"
+    "Send a message, waiting for room; return True.\n\n"
+    "The message is any object that can be pickled; the receiver gets its own\n"
+    "copy, and shared objects inside by reference. Atomic: it is sent as a\n"
+    "whole or not at all. Blocks while the channel is full, without the GIL,\n"
+    "for at most timeout seconds (None: for ever).\n\n"
+    "Raises ChannelClosed; ChannelFull (a ChannelTimeout) when the timeout has\n"
+    "run out; NotShareableError if it cannot be pickled, ValueError for a\n"
+    "negative timeout. Costs the copy, and an uncontended atomic exchange.");
+
+static PyObject *channel_send(PyObject *self, PyObject *const *args, Py_ssize_t count,
+                              PyObject *keywords)
+{
+    static const char *const names[] = {"message", "timeout", NULL};
+    static const struct sobj_signature signature = {"send", names, 1, 2};
+    struct sobj_object *core = sobj_handle_core(self);
+    PyObject *given[2] = {NULL, NULL};
+    enum sobj_status status;
+    struct sobj_wait wait;
+    sobj_cell message;
+    int64_t deadline = SOBJ_FOREVER;
+
+    if (count == 1 && keywords == NULL)
+        given[0] = args[0];
+    else if (sobj_args(&signature, args, count, keywords, given) < 0 ||
+             sobj_deadline(given[1], &deadline) < 0)
+        return NULL;
+    if (sobj_encode_message(state_of(self), given[0], &message) < 0)
+        return NULL;
+    status = sobj_channel_try_send(core, message);
+    if (status != SOBJ_FULL)
+        return sent(self, status, message);
+
+    if (sobj_wait_begin_core(&wait, state_of(self), core, deadline) < 0) {
+        sobj_cell_unref(message);
+        return NULL;
+    }
+    SOBJ_WAIT(status,
+              sobj_channel_send(wait.core, message, wait.deadline, wait.domain));
+    sobj_wait_end(&wait);
+    return sent(self, status, message);
+}
+
+PyDoc_STRVAR(send_nowait_doc,
+             "send_nowait($self, message, /)\n--\n\n"
+             "Send a message without waiting; return True.\n\n"
+             "As send(), but raises ChannelFull at once when there is no room.");
+
+static PyObject *channel_send_nowait(PyObject *self, PyObject *message)
+{
+    sobj_cell cell;
+
+    if (sobj_encode_message(state_of(self), message, &cell) < 0)
+        return NULL;
+    return sent(self, sobj_channel_try_send(sobj_handle_core(self), cell), cell);
+}
+
+PyDoc_STRVAR(try_send_doc,
+             "try_send($self, message, /)\n--\n\n"
+             "Send a message if there is room; return whether it was sent.\n\n"
+             "Never waits. Raises ChannelClosed and NotShareableError as send() does.");
+
+static PyObject *channel_try_send(PyObject *self, PyObject *message)
+{
+    enum sobj_status status;
+    sobj_cell cell;
+
+    if (sobj_encode_message(state_of(self), message, &cell) < 0)
+        return NULL;
+    status = sobj_channel_try_send(sobj_handle_core(self), cell);
+    if (status != SOBJ_FULL)
+        return sent(self, status, cell);
+    sobj_cell_unref(cell);
+    Py_RETURN_FALSE;
+}
+
+/* ---- receiving */
+
+/* Turns what a receive came to into the message, or NULL with an exception. */
+static PyObject *received(PyObject *self, enum sobj_status status, sobj_cell message)
+{
+    if (status == SOBJ_OK)
+        return sobj_decode_message(state_of(self), message);
+    if (status == SOBJ_TIMEOUT)
+        return sobj_raise_error(state_of(self), SOBJ_ERR_CHANNEL_EMPTY_TIMEOUT,
+                                "no message came within the timeout");
+    if (status == SOBJ_CLOSED)
+        return sobj_raise_error(state_of(self), SOBJ_ERR_CHANNEL_CLOSED,
+                                "cannot receive: the channel is closed and drained");
+    return sobj_raise(state_of(self), status);
+}
+
+/* Waits until `deadline`. Returns: the status and the message. SOBJ_INTERRUPTED: an
+ * exception is set. */
+static enum sobj_status receive(PyObject *self, int64_t deadline, sobj_cell *message)
+{
+    enum sobj_status status = sobj_channel_try_recv(sobj_handle_core(self), message);
+    struct sobj_wait wait;
+
+    if (status != SOBJ_EMPTY)
+        return status;
+    if (sobj_wait_begin_core(&wait, state_of(self), sobj_handle_core(self), deadline) <
+        0)
+        return SOBJ_INTERRUPTED;
+    SOBJ_WAIT(status,
+              sobj_channel_recv(wait.core, message, wait.deadline, wait.domain));
+    sobj_wait_end(&wait);
+    return status;
+}
+
+PyDoc_STRVAR(
+    recv_doc,
+    "recv($self, /, timeout=None)\n--\n\n"
+    "Receive the oldest message, waiting for one.\n\n"
+    "Atomic: every message goes to one receiver. Blocks while the channel is\n"
+    "empty and open, without the GIL, for at most timeout seconds (None: for\n"
+    "ever).\n\n"
+    "Raises ChannelClosed when it is closed and drained; ChannelEmpty (a\n"
+    "ChannelTimeout) when the timeout has run out; ValueError for a negative\n"
+    "timeout; and whatever unpickling the message raises: then the message is\n"
+    "consumed. Costs an uncontended atomic exchange, and the copy.");
+
+static PyObject *channel_recv(PyObject *self, PyObject *const *args, Py_ssize_t count,
+                              PyObject *keywords)
+{
+    static const char *const names[] = {"timeout", NULL};
+    static const struct sobj_signature signature = {"recv", names, 0, 1};
+    PyObject *timeout = NULL;
+    int64_t deadline = SOBJ_FOREVER;
+    sobj_cell message = SOBJ_NO_CELL;
+
+    if (count + (keywords != NULL) != 0) {
+        if (sobj_args(&signature, args, count, keywords, &timeout) < 0 ||
+            sobj_deadline(timeout, &deadline) < 0)
+            return NULL;
+    }
+    enum sobj_status status = receive(self, deadline, &message);
+    return received(self, status, message);
+}
+
+PyDoc_STRVAR(recv_nowait_doc,
+             "recv_nowait($self, /)\n--\n\n"
+             "Receive the oldest message without waiting.\n\n"
+             "As recv(), but raises ChannelEmpty at once when there is none.");
+
+static PyObject *channel_recv_nowait(PyObject *self, PyObject *unused)
+{
+    sobj_cell message = SOBJ_NO_CELL;
+    enum sobj_status status = sobj_channel_try_recv(sobj_handle_core(self), &message);
+
+    return received(self, status, message);
+}
+
+PyDoc_STRVAR(
+    try_recv_doc,
+    "try_recv($self, default=None, /)\n--\n\n"
+    "Receive the oldest message, or return default if there is none.\n\n"
+    "Never waits. Raises ChannelClosed when the channel is closed and drained.");
+
+static PyObject *channel_try_recv(PyObject *self, PyObject *const *args,
+                                  Py_ssize_t count, PyObject *keywords)
+{
+    static const char *const names[] = {"default", NULL};
+    static const struct sobj_signature signature = {"try_recv", names, 0, 1};
+    PyObject *otherwise = Py_None;
+    sobj_cell message = SOBJ_NO_CELL;
+
+    if (count + (keywords != NULL) != 0 &&
+        sobj_args(&signature, args, count, keywords, &otherwise) < 0)
+        return NULL;
+    enum sobj_status status = sobj_channel_try_recv(sobj_handle_core(self), &message);
+    if (status == SOBJ_EMPTY)
+        return Py_NewRef(otherwise);
+    return received(self, status, message);
+}
+
+static PyObject *channel_next(PyObject *self)
+{
+    sobj_cell message = SOBJ_NO_CELL;
+    enum sobj_status status = receive(self, SOBJ_FOREVER, &message);
+
+    if (status == SOBJ_CLOSED)
+        return NULL; /* the end of the iteration */
+    return received(self, status, message);
+}
+
+/* ---- the rest */
+
+PyDoc_STRVAR(close_doc,
+             "close($self, /, immediate=False)\n--\n\n"
+             "Close the channel: no more sends; receivers drain what was accepted.\n\n"
+             "One moment: a send that succeeded before it is delivered, a later one\n"
+             "raises ChannelClosed. Wakes every waiter in every interpreter. With\n"
+             "immediate=True messages not yet received are dropped. Idempotent; never\n"
+             "blocks. A with statement closes at its end.");
+
+static PyObject *channel_close(PyObject *self, PyObject *const *args, Py_ssize_t count,
+                               PyObject *keywords)
+{
+    static const char *const names[] = {"immediate", NULL};
+    static const struct sobj_signature signature = {"close", names, 0, 1};
+    PyObject *immediate = Py_False;
+
+    if (sobj_args(&signature, args, count, keywords, &immediate) < 0)
+        return NULL;
+    int discard = PyObject_IsTrue(immediate);
+    if (discard < 0)
+        return NULL;
+    sobj_channel_close(sobj_handle_core(self), discard);
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(enter_doc, "__enter__($self, /)\n--\n\nReturn the channel itself.");
+
+static PyObject *channel_enter(PyObject *self, PyObject *unused)
+{
+    return Py_NewRef(self);
+}
+
+PyDoc_STRVAR(exit_doc, "__exit__($self, /, *exc_info)\n--\n\nClose the channel.");
+
+static PyObject *channel_exit(PyObject *self, PyObject *args)
+{
+    sobj_channel_close(sobj_handle_core(self), false);
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(qsize_doc,
+             "qsize($self, /)\n--\n\n"
+             "Return the number of messages waiting.\n\n"
+             "Exact when nobody sends or receives at the moment. Never blocks.");
+
+static PyObject *channel_qsize(PyObject *self, PyObject *unused)
+{
+    return PyLong_FromSize_t(sobj_channel_count(sobj_handle_core(self)));
+}
+
+static PyObject *channel_get_closed(PyObject *self, void *closure)
+{
+    return PyBool_FromLong(sobj_channel_closed(sobj_handle_core(self)));
+}
+
+static PyObject *channel_get_maxsize(PyObject *self, void *closure)
+{
+    return PyLong_FromUnsignedLong(sobj_channel_capacity(sobj_handle_core(self)));
+}
+
+static PyGetSetDef channel_getset[] = {
+    SOBJ_HANDLE_GETSET,
+    {"closed", channel_get_closed, NULL,
+     PyDoc_STR("Whether close() was called; messages may still be waiting."), NULL},
+     {"maxsize", channel_get_maxsize, NULL,
+      PyDoc_STR("How many messages the channel holds before it is full; 0: no limit."),
+                NULL},
+      {NULL},
+};
+
+#define FAST(function) (PyCFunction)(void *)(function), METH_FASTCALL | METH_KEYWORDS
+
+static PyMethodDef channel_methods[] = {
+    {"send", FAST(channel_send), send_doc},
+    {"send_nowait", channel_send_nowait, METH_O, send_nowait_doc},
+    {"try_send", channel_try_send, METH_O, try_send_doc},
+    {"recv", FAST(channel_recv), recv_doc},
+    {"recv_nowait", channel_recv_nowait, METH_NOARGS, recv_nowait_doc},
+    {"try_recv", FAST(channel_try_recv), try_recv_doc},
+    {"close", FAST(channel_close), close_doc},
+    {"qsize", channel_qsize, METH_NOARGS, qsize_doc},
+    {"__enter__", channel_enter, METH_NOARGS, enter_doc},
+    {"__exit__", channel_exit, METH_VARARGS, exit_doc},
+    {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS,
+     PyDoc_STR("__class_getitem__($type, item, /)\n--\n\nFor annotations: Channel[int].")},
+     SOBJ_HANDLE_METHODS, SOBJ_HANDLE_COPY_METHODS, {NULL},
+};
+
+PyDoc_STRVAR(
+    channel_doc,
+    "Channel(maxsize=0)\n--\n\n"
+    "A queue of messages between threads and interpreters, first in, first out.\n\n"
+    "Any number of senders and receivers. maxsize is how many messages it holds\n"
+    "before senders wait; 0 means no limit. A message may be any object that\n"
+    "can be pickled; the receiver owns the copy it gets, and shared objects\n"
+    "inside arrive by reference. Once a send has returned, its message stays\n"
+    "until it is received or the channel itself dies, whatever becomes of the\n"
+    "sender. Iterating receives until the channel is closed and drained.\n\n"
+    "A Channel is always true, hashes by identity, and equals every handle of\n"
+    "the same channel.");
+
+static PyType_Slot channel_slots[] = {
+    {Py_tp_doc, (void *)channel_doc},
+    {Py_tp_new, channel_new},
+    {Py_tp_repr, channel_repr},
+    {Py_tp_iter, PyObject_SelfIter},
+    {Py_tp_iternext, channel_next},
+    {Py_tp_hash, sobj_handle_hash},
+    {Py_tp_richcompare, sobj_handle_richcompare},
+    {Py_tp_methods, channel_methods},
+    {Py_tp_getset, channel_getset},
+    SOBJ_HANDLE_SLOTS(sobj_handle_dealloc, sobj_handle_traverse),
+    {0, NULL},
+};
+
+static PyType_Spec channel_spec = {
+    .name = "sharedobj.Channel",
+    .basicsize = sizeof(SobjHandle),
+    .flags = SOBJ_HANDLE_FLAGS,
+    .slots = channel_slots,
+};
+
+int sobj_channel_exec(PyObject *module, struct sobj_state *state)
+{
+    return sobj_handle_add_type(module, state, SOBJ_TYPE_CHANNEL, &channel_spec);
+}

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT */
+/* Values and keys: between Python objects and the core's cells.
+ *
+ * Exact built-in types go in and fresh equal objects (or handles) come out; see
+ * include/sharedobj/value.h for how they lie in memory. Two ways in: a value, which is
+ * canonical, so that the core can compare it by its bytes, and a message, which may be
+ * any picklable object. One way out, in two phases where the cell belongs to a
+ * container:
+ *
+ *     struct sobj_value_out out;
+ *     sobj_value_out_init(&out, state);
+ *     status = sobj_dict_get(core, &key, &out.out);   takes: copies what is small and
+ *     if (status == SOBJ_OK)                          refers to the rest, in the section
+ *         return sobj_value_out_finish(&out);         decodes, outside of it
+ *
+ * No function here recurses; values nest as deep as memory allows.
+ */
+#ifndef SOBJ_CONVERT_H
+#define SOBJ_CONVERT_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include "sharedobj/channel.h"
+#include "sharedobj/dict.h"
+#include "sharedobj/value.h"
+
+struct sobj_state;
+
+/* Values of up to this many bytes are copied inside the read section. */
+#define SOBJ_DIRECT_MAX ((size_t)16 << 10)
+
+/* ---- objects to cells */
+
+/* The common immediates. Returns: whether `v` was one and is in `*cell`. */
+static inline int sobj_encode_fast(PyObject *v, sobj_cell *cell)
+{
+    if (PyLong_CheckExact(v)) {
+        if (!PyUnstable_Long_IsCompact((PyLongObject *)v))
+            return 0;
+        *cell = sobj_from_int(PyUnstable_Long_CompactValue((PyLongObject *)v));
+        return 1;
+    }
+    if (PyFloat_CheckExact(v))
+        return (*cell = sobj_from_float(PyFloat_AS_DOUBLE(v))) != 0;
+    if (v == Py_None)
+        *cell = SOBJ_NONE;
+    else if (v == Py_True)
+        *cell = SOBJ_TRUE;
+    else if (v == Py_False)
+        *cell = SOBJ_FALSE;
+    else
+        return 0;
+    return 1;
+}
+
+int sobj_encode_slow(struct sobj_state *state, PyObject *value, sobj_cell *cell);
+
+/* Encodes a value. Returns: 0 and a new reference in `*cell`, or -1 with
+ * NotShareableError (path and remedy) or MemoryError set. Runs no Python code. */
+static inline int sobj_encode(struct sobj_state *state, PyObject *value,
+                              sobj_cell *cell)
+{
+    return sobj_encode_fast(value, cell) ? 0 : sobj_encode_slow(state, value, cell);
+}
+
+/* Encodes a message: what is not made of built-in types is pickled, which runs Python
+ * code. Returns: as above; NotShareableError has the reason as its cause. */
+int sobj_encode_message(struct sobj_state *state, PyObject *message, sobj_cell *cell);
+
+/* ---- cells to objects */
+
+PyObject *sobj_decode_special(sobj_cell cell);
+PyObject *sobj_decode_slow(struct sobj_state *state, sobj_cell cell);
+
+/* Returns: a new object, or the handle; NULL with an exception set. `cell` is borrowed
+ * and must be kept alive by a reference of the caller's. */
+static inline PyObject *sobj_decode(struct sobj_state *state, sobj_cell cell)
+{
+    if (sobj_is_int(cell))
+        return PyLong_FromLongLong(sobj_to_int(cell));
+    if (sobj_is_float(cell))
+        return PyFloat_FromDouble(sobj_to_float(cell));
+    if (cell == SOBJ_NONE)
+        return Py_NewRef(Py_None);
+    if (sobj_is_special(cell))
+        return sobj_decode_special(cell);
+    return sobj_decode_slow(state, cell);
+}
+
+/* Decodes a message. Consumes: `cell`. Raises what the message's own unpickling raises;
+ * runs Python code if there is any. */
+PyObject *sobj_decode_message(struct sobj_state *state, sobj_cell cell);
+
+/* ---- values on their way out of a container */
+
+/* A stream that was copied out of a blob or node, with references to its cores. */
+struct sobj_copy {
+    uint64_t *words; /* NULL: nothing was copied */
+    size_t size;     /* bytes */
+    struct sobj_object **edges;
+    uint32_t edge_count;
+    uint64_t room[64];
+};
+
+struct sobj_value_out {
+    struct sobj_out out;
+    struct sobj_state *state;
+    PyObject *object; /* made in the section */
+    sobj_cell held;   /* a reference taken in the section, or 0 */
+    struct sobj_copy copy;
+};
+
+/* The `take` of struct sobj_value_out. */
+void sobj_value_take(struct sobj_out *out);
+PyObject *sobj_value_out_slow(struct sobj_value_out *v);
+
+static inline void sobj_value_out_init(struct sobj_value_out *v,
+                                       struct sobj_state *state)
+{
+    v->out.cell = SOBJ_NO_CELL;
+    v->out.take = sobj_value_take;
+    v->state = state;
+    v->object = NULL;
+    v->held = SOBJ_NO_CELL;
+    v->copy.words = NULL;
+}
+
+/* Returns: the object; NULL with an exception set. Needs: a value was handed out (the
+ * core said so); call it exactly once then, or sobj_value_out_drop. */
+static inline PyObject *sobj_value_out_finish(struct sobj_value_out *v)
+{
+    if (!sobj_is_pointer(v->out.cell))
+        return sobj_decode(v->state, v->out.cell);
+    if (v->object != NULL)
+        return v->object;
+    return sobj_value_out_slow(v);
+}
+
+/* Lets go of a value that was handed out and is not wanted. */
+void sobj_value_out_drop(struct sobj_value_out *v);
+
+/* ---- keys */
+
+struct sobj_py_key {
+    struct sobj_key key;
+    int64_t word;     /* bytes of an INT */
+    bool has_streams; /* the two below are in use */
+    struct sobj_stream canonical, given;
+};
+
+int sobj_py_key_slow(struct sobj_state *state, PyObject *object, struct sobj_py_key *k);
+void sobj_py_key_fini_slow(struct sobj_py_key *k);
+
+/* The hash that a str has cached, -1: none yet. */
+static inline Py_hash_t sobj_cached_hash(PyObject *str)
+{
+    /* Relaxed: the hash depends on nothing but the string, which is const. */
+    return __atomic_load_n(&((PyASCIIObject *)str)->hash, __ATOMIC_RELAXED);
+}
+
+/* Makes a key that borrows from `object`.
+ * Returns: 0; or -1 with TypeError (unhashable), NotShareableError (not a key) or
+ * MemoryError set. Runs no Python code. */
+static inline int sobj_py_key_init(struct sobj_state *state, PyObject *object,
+                                   struct sobj_py_key *k)
+{
+    struct sobj_key *key = &k->key;
+
+    k->has_streams = false;
+    key->given = NULL;
+    key->edge_count = 0;
+    if (PyUnicode_CheckExact(object)) {
+        Py_hash_t hash = sobj_cached_hash(object);
+        if (hash == -1 && (hash = PyObject_Hash(object)) == -1)
+            return -1;
+        key->hash = (uint64_t)hash;
+        key->size = (size_t)PyUnicode_GET_LENGTH(object);
+        if (PyUnicode_IS_COMPACT_ASCII(object)) {
+            key->kind = SOBJ_KEY_ASCII;
+            key->bytes = (PyASCIIObject *)object + 1;
+            return 0;
+        }
+        unsigned width = (unsigned)PyUnicode_KIND(object);
+        key->kind = width == 1   ? SOBJ_KEY_STR_1
+                    : width == 2 ? SOBJ_KEY_STR_2
+                                 : SOBJ_KEY_STR_4;
+        key->bytes = PyUnicode_DATA(object);
+        key->size *= width;
+        return 0;
+    }
+    if (PyLong_CheckExact(object) &&
+        PyUnstable_Long_IsCompact((PyLongObject *)object)) {
+        k->word = PyUnstable_Long_CompactValue((PyLongObject *)object);
+        key->kind = SOBJ_KEY_INT;
+        key->hash = sobj_hash_word((uint64_t)k->word);
+        key->bytes = &k->word;
+        key->size = sizeof k->word;
+        return 0;
+    }
+    return sobj_py_key_slow(state, object, k);
+}
+
+static inline void sobj_py_key_fini(struct sobj_py_key *k)
+{
+    if (k->has_streams)
+        sobj_py_key_fini_slow(k);
+}
+
+/* ---- entries on their way out of a dict, for sobj_dict_iter_next */
+
+struct sobj_entry_out {
+    bool want_key, want_value;
+    struct sobj_value_out key; /* its `held` is never used: nodes cannot be held */
+    struct sobj_value_out value;
+};
+
+static inline void sobj_entry_out_init(struct sobj_entry_out *e,
+                                       struct sobj_state *state, bool want_key,
+                                       bool want_value)
+{
+    e->want_key = want_key;
+    e->want_value = want_value;
+    sobj_value_out_init(&e->key, state);
+    sobj_value_out_init(&e->value, state);
+}
+
+/* The sobj_take_entry; `context` is a struct sobj_entry_out, initialised for each step. */
+void sobj_entry_take(const struct sobj_entry *entry, void *context);
+
+/* After a step that returned OK, once for each half that is wanted, in any order, also
+ * when the other one failed (or sobj_entry_out_drop for both).
+ * Return: the object; NULL with an exception set. */
+PyObject *sobj_entry_out_key(struct sobj_entry_out *e);
+PyObject *sobj_entry_out_value(struct sobj_entry_out *e);
+void sobj_entry_out_drop(struct sobj_entry_out *e);
+
+/* ---- module */
+
+/* Adds is_shareable, explain and the private test hooks. */
+int sobj_convert_exec(PyObject *module, struct sobj_state *state);
+/* Adds the type Channel. */
+int sobj_channel_exec(PyObject *module, struct sobj_state *state);
+
+#endif

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* The only place that uses private names of CPython; see crossinterp.c. */
+#ifndef SOBJ_PY_CROSSINTERP_H
+#define SOBJ_PY_CROSSINTERP_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <stdbool.h>
+
+/* Lets handles of this type go through the interpreter's own roads to other
+ * interpreters. Does nothing where this Python has no such interface: then they are
+ * pickled. Returns: 0, or -1 with an exception. */
+int sobj_crossing_register(PyTypeObject *type);
+
+/* Returns: the attached thread state of this thread, or NULL. */
+PyThreadState *sobj_thread_state_or_null(void);
+
+/* Returns: whether the process's Python runtime is shutting down. */
+bool sobj_runtime_finalizing(void);
+
+#endif

@@ -1,0 +1,462 @@
+/* SPDX-License-Identifier: MIT */
+/* Cells and streams to objects.
+ *
+ * A stream is decoded in one pass with a stack of the containers that are open. A
+ * container is made when it begins and enters its parent when it is complete; mutable
+ * ones, and tuples, can be referred to (REF) in between, which closes cycles. No Python
+ * code runs before the root is complete, so nobody sees an open one.
+ *
+ * Frozensets are filled by PySet_Add, which wants them unreferred to: they enter the
+ * list of numbered objects when complete. What has to be hashed cannot be open: only
+ * tuples and frozensets of complete things can be members and keys.
+ */
+#include "encoder.h"
+
+#include "handle.h"
+
+/* ---- leaves */
+
+PyObject *sobj_decode_special(sobj_cell cell)
+{
+    unsigned char c = (unsigned char)sobj_special_payload(cell);
+
+    switch (sobj_special_kind(cell)) {
+    case SOBJ_SP_NONE:
+        return Py_NewRef(Py_None);
+    case SOBJ_SP_FALSE:
+        return Py_NewRef(Py_False);
+    case SOBJ_SP_TRUE:
+        return Py_NewRef(Py_True);
+    case SOBJ_SP_ELLIPSIS:
+        return Py_NewRef(Py_Ellipsis);
+    case SOBJ_SP_NOT_IMPLEMENTED:
+        return Py_NewRef(Py_NotImplemented);
+    case SOBJ_SP_STR1:
+        return PyUnicode_FromOrdinal(c);
+    case SOBJ_SP_EMPTY_STR:
+        return PyUnicode_New(0, 0);
+    case SOBJ_SP_BYTES1:
+        return PyBytes_FromStringAndSize((const char *)&c, 1);
+    case SOBJ_SP_EMPTY_BYTES:
+        return PyBytes_FromStringAndSize(NULL, 0);
+    case SOBJ_SP_EMPTY_TUPLE:
+        return PyTuple_New(0);
+    case SOBJ_SP_EMPTY_FROZENSET:
+        return PyFrozenSet_New(NULL);
+    default:
+        PyErr_SetString(PyExc_SystemError, "sharedobj: a mark is not a value");
+        return NULL;
+    }
+}
+
+static inline PyObject *decode_immediate(sobj_cell cell)
+{
+    if (sobj_is_int(cell))
+        return PyLong_FromLongLong(sobj_to_int(cell));
+    if (sobj_is_float(cell))
+        return PyFloat_FromDouble(sobj_to_float(cell));
+    return sobj_decode_special(cell);
+}
+
+PyObject *sobj__make_str(unsigned aux, const void *data, size_t length, int64_t hash)
+{
+    static const Py_UCS4 largest[] = {0, 127, 255, 0xffff, 0x10ffff};
+    PyObject *v = PyUnicode_New((Py_ssize_t)length, largest[aux]);
+
+    if (v == NULL)
+        return NULL;
+    if (length != 0) { /* else it is the singleton */
+        memcpy(PyUnicode_DATA(v), data, length * sobj_str_width(aux));
+        ((PyASCIIObject *)v)->hash = (Py_hash_t)hash;
+    }
+    return v;
+}
+
+static PyObject *make_int(const unsigned char *data, size_t size)
+{
+    int64_t i = size != 0 && (data[size - 1] & 0x80) ? -1 : 0;
+
+    if (size > sizeof i)
+        return sobj__int_from_bytes(data, size);
+    memcpy(&i, data, size); /* little-endian, as are all platforms that we build on */
+    return PyLong_FromLongLong(i);
+}
+
+static PyObject *make_float(const void *data)
+{
+    double d;
+
+    memcpy(&d, data, sizeof d);
+    return PyFloat_FromDouble(d);
+}
+
+static PyObject *make_complex(const void *data)
+{
+    Py_complex c;
+
+    memcpy(&c.real, data, sizeof c.real);
+    memcpy(&c.imag, (const char *)data + sizeof c.real, sizeof c.imag);
+    return PyComplex_FromCComplex(c);
+}
+
+static PyObject *make_handle(struct sobj_state *state, struct sobj_object *core)
+{
+    PyObject *handle = sobj_handle_find(state, core);
+
+    if (handle != NULL)
+        return handle;
+    sobj_ref(core);
+    return sobj_handle_for(state, core);
+}
+
+/* ---- the decoder */
+
+struct frame {
+    PyObject *object; /* owned; RANGE: a tuple of its parts */
+    PyObject *key;    /* DICT: owned, until its value is there */
+    size_t left;      /* children to come */
+    Py_ssize_t index;
+    size_t ordinal;
+    enum sobj_stream_kind kind;
+};
+
+/* Recently made dict keys, so that a list of records shares them. */
+#define KEYS 64
+
+struct decoder {
+    struct sobj_state *state;
+    struct sobj_object *const *edges;
+    bool referred;
+    PyObject **numbered; /* by ordinal; owned; only if `referred` */
+    size_t ordinals, capacity;
+    struct frame *frames;
+    size_t depth, frame_capacity;
+    uint64_t keys_used;   /* bits of `keys` */
+    PyObject *keys[KEYS]; /* owned */
+    struct frame room[12];
+};
+
+static int set_numbered(struct decoder *d, size_t ordinal, PyObject *v)
+{
+    if (!d->referred)
+        return 0;
+    if (ordinal >= d->capacity) {
+        size_t capacity = d->capacity != 0 ? d->capacity : 32;
+        while (capacity <= ordinal)
+            capacity *= 2;
+        PyObject **grown = PyMem_Realloc(d->numbered, capacity * sizeof *grown);
+        if (grown == NULL) {
+            PyErr_NoMemory();
+            return -1;
+        }
+        memset(grown + d->capacity, 0, (capacity - d->capacity) * sizeof *grown);
+        d->numbered = grown;
+        d->capacity = capacity;
+    }
+    d->numbered[ordinal] = Py_NewRef(v);
+    return 0;
+}
+
+/* Gives a leaf that is numbered its number. Consumes `v` on failure. */
+static PyObject *numbered_leaf(struct decoder *d, PyObject *v)
+{
+    if (v != NULL && set_numbered(d, d->ordinals++, v) < 0)
+        Py_CLEAR(v);
+    return v;
+}
+
+static PyObject *refer(struct decoder *d, size_t ordinal)
+{
+    PyObject *v = ordinal < d->capacity ? d->numbered[ordinal] : NULL;
+
+    if (v == NULL)
+        PyErr_SetString(PyExc_SystemError, "sharedobj: reference to an open item");
+    return Py_XNewRef(v);
+}
+
+/* A str that is a dict key. Its like may be there already. */
+static PyObject *decode_key_str(struct decoder *d, unsigned aux, const uint64_t *words,
+                                size_t length)
+{
+    Py_hash_t hash = (Py_hash_t)words[0];
+    unsigned slot = (unsigned)((uint64_t)hash ^ (uint64_t)hash >> 7) % KEYS;
+    PyObject *v = d->keys_used >> slot & 1 ? d->keys[slot] : NULL;
+
+    if (hash == -1)
+        return sobj__make_str(aux, words + 1, length, hash);
+    if (v != NULL && sobj_cached_hash(v) == hash &&
+        (size_t)PyUnicode_GET_LENGTH(v) == length && sobj__str_aux(v) == aux &&
+        memcmp(PyUnicode_DATA(v), words + 1, length * sobj_str_width(aux)) == 0)
+        return Py_NewRef(v);
+    PyObject *made = sobj__make_str(aux, words + 1, length, hash);
+    if (made != NULL) {
+        Py_XDECREF(v);
+        d->keys[slot] = Py_NewRef(made);
+        d->keys_used |= (uint64_t)1 << slot;
+    }
+    return made;
+}
+
+static PyObject *make_container(enum sobj_stream_kind kind, size_t count)
+{
+    switch (kind) {
+    case SOBJ_ST_TUPLE:
+    case SOBJ_ST_RANGE:
+        return PyTuple_New((Py_ssize_t)count);
+    case SOBJ_ST_LIST:
+        return PyList_New((Py_ssize_t)count);
+    case SOBJ_ST_DICT:
+        return PyDict_New();
+    case SOBJ_ST_SET:
+        return PySet_New(NULL);
+    case SOBJ_ST_FROZENSET:
+        return PyFrozenSet_New(NULL);
+    default:
+        PyErr_SetString(PyExc_SystemError, "sharedobj: unknown kind of item");
+        return NULL;
+    }
+}
+
+/* Opens a container. Returns: 0, or -1 with an exception. */
+static int open_container(struct decoder *d, enum sobj_stream_kind kind, size_t count)
+{
+    if (d->depth == d->frame_capacity) {
+        size_t size = d->frame_capacity * sizeof *d->frames;
+        bool first = d->frames == d->room;
+        struct frame *grown = PyMem_Realloc(first ? NULL : d->frames, size * 2);
+        if (grown == NULL) {
+            PyErr_NoMemory();
+            return -1;
+        }
+        if (first)
+            memcpy(grown, d->room, size);
+        d->frames = grown;
+        d->frame_capacity *= 2;
+    }
+    struct frame *f = &d->frames[d->depth];
+    f->object = make_container(kind, count);
+    if (f->object == NULL)
+        return -1;
+    f->key = NULL;
+    f->left = kind == SOBJ_ST_DICT ? count * 2 : count;
+    f->index = 0;
+    f->kind = kind;
+    d->depth++;
+    if (kind == SOBJ_ST_RANGE)
+        return 0;
+    f->ordinal = d->ordinals++;
+    return kind == SOBJ_ST_FROZENSET ? 0 : set_numbered(d, f->ordinal, f->object);
+}
+
+/* Puts a complete child into its container. Consumes: `v`. */
+static int enter(struct frame *f, PyObject *v)
+{
+    int r = 0;
+
+    f->left--;
+    switch (f->kind) {
+    case SOBJ_ST_TUPLE:
+    case SOBJ_ST_RANGE:
+        PyTuple_SET_ITEM(f->object, f->index++, v);
+        return 0;
+    case SOBJ_ST_LIST:
+        PyList_SET_ITEM(f->object, f->index++, v);
+        return 0;
+    case SOBJ_ST_DICT:
+        if (f->key == NULL) {
+            f->key = v;
+            return 0;
+        }
+        r = PyDict_SetItem(f->object, f->key, v);
+        Py_CLEAR(f->key);
+        break;
+    default:
+        r = PySet_Add(f->object, v);
+        break;
+    }
+    Py_DECREF(v);
+    return r;
+}
+
+/* Closes the innermost container, which is complete.
+ * Returns: it, or what it stands for; NULL with an exception. */
+static PyObject *close_container(struct decoder *d)
+{
+    struct frame *f = &d->frames[--d->depth];
+    PyObject *v = f->object;
+
+    if (f->kind == SOBJ_ST_RANGE) {
+        v = PyObject_CallObject((PyObject *)&PyRange_Type, f->object);
+        Py_DECREF(f->object);
+    } else if (f->kind == SOBJ_ST_FROZENSET && set_numbered(d, f->ordinal, v) < 0) {
+        Py_CLEAR(v);
+    }
+    return v;
+}
+
+/* Decodes a leaf with a header. Returns: a new object or NULL. */
+static PyObject *decode_leaf(struct decoder *d, const uint64_t *words)
+{
+    uint64_t count = sobj_stream_count(words[0]);
+    unsigned aux = sobj_stream_aux(words[0]);
+    const void *data = words + 1;
+
+    switch (sobj_stream_kind(words[0])) {
+    case SOBJ_ST_STR:
+        if (aux & SOBJ__NUMBERED)
+            return numbered_leaf(d, sobj__make_str(aux & ~SOBJ__NUMBERED, words + 2,
+                                                   count, (int64_t)words[1]));
+        if (d->depth != 0 && d->frames[d->depth - 1].kind == SOBJ_ST_DICT &&
+            d->frames[d->depth - 1].key == NULL)
+            return decode_key_str(d, aux, words + 1, count);
+        return sobj__make_str(aux, words + 2, count, (int64_t)words[1]);
+    case SOBJ_ST_BYTES: {
+        PyObject *v = PyBytes_FromStringAndSize(data, (Py_ssize_t)count);
+        return aux & SOBJ__NUMBERED ? numbered_leaf(d, v) : v;
+    }
+    case SOBJ_ST_BYTEARRAY:
+        return numbered_leaf(d, PyByteArray_FromStringAndSize(data, (Py_ssize_t)count));
+    case SOBJ_ST_INT:
+        return make_int(data, count);
+    case SOBJ_ST_FLOAT:
+        return make_float(data);
+    case SOBJ_ST_COMPLEX:
+        return make_complex(data);
+    case SOBJ_ST_OBJECT:
+        return make_handle(d->state, d->edges[count]);
+    case SOBJ_ST_REF:
+        return refer(d, count);
+    default:
+        PyErr_SetString(PyExc_SystemError, "sharedobj: unknown kind of item");
+        return NULL;
+    }
+}
+
+static inline bool is_container(uint64_t word)
+{
+    switch (sobj_stream_kind(word)) {
+    case SOBJ_ST_TUPLE:
+    case SOBJ_ST_FROZENSET:
+    case SOBJ_ST_RANGE:
+    case SOBJ_ST_LIST:
+    case SOBJ_ST_DICT:
+    case SOBJ_ST_SET:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Returns: the root; NULL with an exception, and containers left open. */
+static PyObject *decode(struct decoder *d, const uint64_t *words)
+{
+    PyObject *v;
+
+    for (;;) {
+        uint64_t word = *words;
+        if (sobj_is_pointer(word) && is_container(word)) {
+            if (open_container(d, sobj_stream_kind(word), sobj_stream_count(word)) < 0)
+                return NULL;
+            words++;
+            if (d->frames[d->depth - 1].left != 0)
+                continue;
+            v = close_container(d); /* it is empty */
+        } else {
+            v = sobj_is_pointer(word) ? decode_leaf(d, words) : decode_immediate(word);
+            words += sobj__item_words(word);
+        }
+        for (;;) {
+            if (v == NULL || d->depth == 0)
+                return v;
+            struct frame *f = &d->frames[d->depth - 1];
+            if (enter(f, v) < 0)
+                return NULL;
+            if (f->left != 0)
+                break;
+            v = close_container(d);
+        }
+    }
+}
+
+PyObject *sobj__decode_stream(struct sobj_state *state, const uint64_t *words,
+                              struct sobj_object *const *edges, bool referred)
+{
+    struct decoder d;
+    PyObject *result;
+
+    d.state = state;
+    d.edges = edges;
+    d.referred = referred;
+    d.numbered = NULL;
+    d.ordinals = d.capacity = 0;
+    d.frames = d.room;
+    d.depth = 0;
+    d.frame_capacity = sizeof d.room / sizeof *d.room;
+    d.keys_used = 0;
+    result = decode(&d, words);
+    while (d.depth != 0) {
+        struct frame *f = &d.frames[--d.depth];
+        Py_DECREF(f->object);
+        Py_XDECREF(f->key);
+    }
+    for (size_t i = 0; i < d.ordinals && i < d.capacity; i++)
+        Py_XDECREF(d.numbered[i]);
+    for (; d.keys_used != 0; d.keys_used &= d.keys_used - 1)
+        Py_DECREF(d.keys[__builtin_ctzll(d.keys_used)]);
+    PyMem_Free(d.numbered);
+    if (d.frames != d.room)
+        PyMem_Free(d.frames);
+    return result;
+}
+
+/* ---- cells */
+
+static PyObject *decode_blob(struct sobj_state *state, struct sobj_blob *b)
+{
+    size_t size = sobj_blob_size(b);
+    unsigned aux = sobj_blob_aux(b);
+
+    switch (sobj_blob_kind(b)) {
+    case SOBJ_BLOB_STR:
+        return sobj__make_str(aux, b->data, size / sobj_str_width(aux), b->hash);
+    case SOBJ_BLOB_BYTES:
+        return PyBytes_FromStringAndSize((const char *)b->data, (Py_ssize_t)size);
+    case SOBJ_BLOB_INT:
+        return make_int(b->data, size);
+    case SOBJ_BLOB_FLOAT:
+        return make_float(b->data);
+    case SOBJ_BLOB_COMPLEX:
+        return make_complex(b->data);
+    default:
+        return sobj__decode_stream(state, (const uint64_t *)(const void *)b->data,
+                                   sobj_blob_edges(b),
+                                   b->info & SOBJ__MESSAGE_REFERRED);
+    }
+}
+
+PyObject *sobj_decode_slow(struct sobj_state *state, sobj_cell cell)
+{
+    if (sobj_is_object(cell))
+        return make_handle(state, sobj_to_object(cell));
+    if (sobj_is_blob(cell))
+        return decode_blob(state, sobj_to_blob(cell));
+    PyErr_SetString(PyExc_SystemError, "sharedobj: an empty cell is not a value");
+    return NULL;
+}
+
+PyObject *sobj__decode_direct(struct sobj_blob *b)
+{
+    size_t size = sobj_blob_size(b);
+
+    switch (sobj_blob_kind(b)) {
+    case SOBJ_BLOB_STR:
+    case SOBJ_BLOB_BYTES:
+    case SOBJ_BLOB_FLOAT:
+    case SOBJ_BLOB_COMPLEX:
+        return decode_blob(NULL, b);
+    case SOBJ_BLOB_INT:
+        return size <= sizeof(int64_t) ? make_int(b->data, size) : NULL;
+    default:
+        return NULL;
+    }
+}

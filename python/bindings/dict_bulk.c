@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: MIT */
+/* SharedDict: numbers, and operations on many keys, which are atomic for each key. */
+#include "args.h"
+#include "dict_type.h"
+#include "errors.h"
+
+/* ---- filling */
+
+static int store_pair(PyObject *self, PyObject *pair, Py_ssize_t index)
+{
+    PyObject *fast = PySequence_Fast(pair, "");
+    Py_ssize_t n;
+    int result = -1;
+
+    if (fast == NULL) {
+        if (PyErr_ExceptionMatches(PyExc_TypeError))
+            PyErr_Format(PyExc_TypeError,
+                         "cannot convert dictionary update sequence element #%zd to a "
+                         "sequence",
+                         index);
+        return -1;
+    }
+    n = PySequence_Fast_GET_SIZE(fast);
+    if (n != 2) {
+        PyErr_Format(PyExc_ValueError,
+                     "dictionary update sequence element #%zd has length %zd; 2 is "
+                     "required",
+                     index, n);
+    } else {
+        PyObject *key = Py_NewRef(PySequence_Fast_GET_ITEM(fast, 0));
+        PyObject *value = Py_NewRef(PySequence_Fast_GET_ITEM(fast, 1));
+        result = sobj_dict_store((SobjHandle *)self, key, value);
+        Py_DECREF(key);
+        Py_DECREF(value);
+    }
+    Py_DECREF(fast);
+    return result;
+}
+
+static int fill_from_pairs(PyObject *self, PyObject *pairs)
+{
+    PyObject *iterator = PyObject_GetIter(pairs), *pair;
+    Py_ssize_t index = 0;
+    int result = 0;
+
+    if (iterator == NULL)
+        return -1;
+    while (result == 0 && (pair = PyIter_Next(iterator)) != NULL) {
+        result = store_pair(self, pair, index++);
+        Py_DECREF(pair);
+    }
+    Py_DECREF(iterator);
+    return PyErr_Occurred() ? -1 : result;
+}
+
+/* From a mapping that is no dict: by its keys(). */
+static int fill_from_keys(PyObject *self, PyObject *mapping)
+{
+    PyObject *keys = PyMapping_Keys(mapping), *iterator, *key;
+    int result = 0;
+
+    if (keys == NULL)
+        return -1;
+    iterator = PyObject_GetIter(keys);
+    Py_DECREF(keys);
+    if (iterator == NULL)
+        return -1;
+    while (result == 0 && (key = PyIter_Next(iterator)) != NULL) {
+        PyObject *value = PyObject_GetItem(mapping, key);
+        result = value != NULL ? sobj_dict_store((SobjHandle *)self, key, value) : -1;
+        Py_XDECREF(value);
+        Py_DECREF(key);
+    }
+    Py_DECREF(iterator);
+    return PyErr_Occurred() ? -1 : result;
+}
+
+static bool is_shared_dict(PyObject *obj)
+{
+    return sobj_handle_check(obj) &&
+           sobj_type_of(sobj_handle_core(obj)) == SOBJ_TYPE_DICT;
+}
+
+/* The items as pairs: of a dict, whose own copy is one step, or of a SharedDict, whose
+ * walk does not mind that it changes. */
+static int fill_from_items(PyObject *self, PyObject *mapping)
+{
+    PyObject *items = PyDict_CheckExact(mapping)
+                          ? PyDict_Items(mapping)
+                          : sobj_dict_iterator(mapping, DICT_ITEMS);
+    int result;
+
+    if (items == NULL)
+        return -1;
+    if (PyList_Check(items) && sobj_dict_len(sobj_handle_core(self)) == 0)
+        sobj_dict_reserve(sobj_handle_core(self), (size_t)PyList_GET_SIZE(items));
+    result = fill_from_pairs(self, items);
+    Py_DECREF(items);
+    return result;
+}
+
+static int fill_from(PyObject *self, PyObject *source)
+{
+    PyObject *keys;
+    int has_keys;
+
+    if (PyDict_CheckExact(source) || is_shared_dict(source))
+        return fill_from_items(self, source);
+    keys = PyUnicode_FromString("keys");
+    if (keys == NULL)
+        return -1;
+    has_keys = PyObject_HasAttr(source, keys);
+    Py_DECREF(keys);
+    return has_keys ? fill_from_keys(self, source) : fill_from_pairs(self, source);
+}
+
+int sobj_dict_fill(PyObject *self, PyObject *args, PyObject *keywords,
+                   const char *function)
+{
+    PyObject *source = NULL;
+
+    if (!PyArg_UnpackTuple(args, function, 0, 1, &source))
+        return -1;
+    if (source != NULL && fill_from(self, source) < 0)
+        return -1;
+    return keywords != NULL ? fill_from_items(self, keywords) : 0;
+}
+
+const char sobj_dict_update_doc[] = PyDoc_STR("update($self, mapping_or_iterable=(), /, **items)\n--\n\n"
+              "Store the items of a mapping or of an iterable of pairs, in their order.\n"
+              "Atomic for each item: others may see some of them, and what was stored\n"
+              "before an error stays.");
+
+PyObject *sobj_dict_update(PyObject *self, PyObject *args, PyObject *keywords)
+{
+    if (sobj_dict_fill(self, args, keywords, "update") < 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+/* ---- taking out */
+
+const char sobj_dict_snapshot_doc[] = PyDoc_STR("snapshot($self, /)\n--\n\n"
+              "Return a plain dict with the present content, in order. Entries are read\n"
+              "one after the other: while others write, a later entry may be newer than\n"
+              "an earlier one.");
+
+PyObject *sobj_dict_snapshot(PyObject *op, PyObject *unused)
+{
+    SobjHandle *self = (SobjHandle *)op;
+    PyObject *dict = PyDict_New();
+    struct sobj_dict_iter walk;
+    struct sobj_entry_out e;
+    int result = 0;
+
+    if (dict == NULL)
+        return NULL;
+    sobj_dict_iter_init(&walk, self->core);
+    for (;;) {
+        sobj_entry_out_init(&e, self->state, true, true);
+        if (result < 0 || sobj_dict_iter_next(&walk, sobj_entry_take, &e) != SOBJ_OK)
+            break;
+        PyObject *key = sobj_entry_out_key(&e), *value = sobj_entry_out_value(&e);
+        result = key != NULL && value != NULL ? PyDict_SetItem(dict, key, value) : -1;
+        Py_XDECREF(key);
+        Py_XDECREF(value);
+    }
+    sobj_dict_iter_fini(&walk);
+    if (result < 0)
+        Py_CLEAR(dict);
+    return dict;
+}
+
+PyObject *sobj_dict_repr(PyObject *self)
+{
+    PyObject *dict, *repr = NULL;
+    int entered = Py_ReprEnter(self);
+
+    if (entered != 0)
+        return entered > 0 ? PyUnicode_FromString("SharedDict({...})") : NULL;
+    dict = sobj_dict_snapshot(self, NULL);
+    if (dict != NULL)
+        repr = PyDict_GET_SIZE(dict) != 0 ? PyUnicode_FromFormat("SharedDict(%R)", dict)
+                                          : PyUnicode_FromString("SharedDict()");
+    Py_XDECREF(dict);
+    Py_ReprLeave(self);
+    return repr;
+}
+
+PyObject *sobj_dict_richcompare(PyObject *self, PyObject *other, int op)
+{
+    PyObject *mine, *theirs, *result = NULL;
+    bool shared = is_shared_dict(other);
+
+    if ((op != Py_EQ && op != Py_NE) || (!shared && !PyDict_Check(other)))
+        Py_RETURN_NOTIMPLEMENTED;
+    if (shared && sobj_handle_core(self) == sobj_handle_core(other))
+        return PyBool_FromLong(op == Py_EQ);
+    if (sobj_dict_len(sobj_handle_core(self)) != (size_t)PyObject_Size(other))
+        return PyErr_Occurred() ? NULL : PyBool_FromLong(op == Py_NE);
+    mine = sobj_dict_snapshot(self, NULL);
+    theirs = shared ? sobj_dict_snapshot(other, NULL) : Py_NewRef(other);
+    if (mine != NULL && theirs != NULL)
+        result = PyObject_RichCompare(mine, theirs, op);
+    Py_XDECREF(mine);
+    Py_XDECREF(theirs);
+    return result;
+}
+
+/* ---- numbers */
+
+static bool is_number(PyObject *obj)
+{
+    return PyLong_Check(obj) || PyFloat_CheckExact(obj);
+}
+
+/* One attempt to add where the core cannot: numbers that need a blob, or bools.
+ * Returns: 1 and the sum; 0: the value has changed meanwhile; -1 with an exception. */
+static int add_attempt(SobjHandle *self, struct sobj_py_key *k, PyObject *key,
+                       PyObject *n, PyObject *start, PyObject **sum)
+{
+    PyObject *old = sobj_dict_lookup(self, key);
+    sobj_cell expected = SOBJ_MISSING, desired;
+    enum sobj_status status;
+    int result = -1;
+
+    if (old == NULL && PyErr_Occurred())
+        return -1;
+    if (old != NULL && !is_number(old)) {
+        PyErr_Format(PyExc_TypeError,
+                     "increment: the value of %R is a %s; only int and float have "
+                     "atomic increments (use compare_and_set for others)",
+                     key, Py_TYPE(old)->tp_name);
+        goto done;
+    }
+    if (old != NULL && sobj_encode(self->state, old, &expected) < 0)
+        goto done;
+    *sum = PyNumber_Add(old != NULL ? old : start, n);
+    if (*sum == NULL || sobj_encode(self->state, *sum, &desired) < 0) {
+        sobj_cell_unref(expected);
+        Py_CLEAR(*sum);
+        goto done;
+    }
+    status = sobj_dict_compare_and_set(self->core, &k->key, expected, desired);
+    sobj_cell_unref(expected);
+    result = status == SOBJ_OK ? 1 : status == SOBJ_MISMATCH ? 0 : -1;
+    if (result != 1)
+        Py_CLEAR(*sum);
+    if (result < 0)
+        sobj_raise(self->state, status);
+done:
+    Py_XDECREF(old);
+    return result;
+}
+
+/* Adds `n` to the value of `key`, or to `start`. `sum` may be NULL. */
+static int add_number(SobjHandle *self, PyObject *key, PyObject *n, PyObject *start,
+                      PyObject **sum)
+{
+    enum sobj_status status = SOBJ_BAD_OPERAND;
+    PyObject *added = NULL;
+    struct sobj_py_key k;
+    sobj_cell by, from, cell = 0;
+    int result = 0;
+
+    if (sobj_py_key_init(self->state, key, &k) < 0)
+        return -1;
+    if (sobj_encode_fast(n, &by) && sobj_encode_fast(start, &from))
+        status = sobj_dict_increment(self->core, &k.key, by, from, &cell);
+    if (status == SOBJ_BAD_OPERAND || status == SOBJ_OVERFLOW) {
+        while (result == 0)
+            result = add_attempt(self, &k, key, n, start, &added);
+    } else if (status != SOBJ_OK) {
+        sobj_raise(self->state, status);
+        result = -1;
+    } else if (sum != NULL) {
+        added = sobj_decode(self->state, cell);
+        result = added != NULL ? 1 : -1;
+    }
+    sobj_py_key_fini(&k);
+    if (result < 0)
+        return -1;
+    if (sum != NULL)
+        *sum = added;
+    else
+        Py_XDECREF(added);
+    return 0;
+}
+
+static int check_number(const char *what, PyObject *obj)
+{
+    if (is_number(obj))
+        return 0;
+    PyErr_Format(PyExc_TypeError, "%s must be an int or a float, not %s", what,
+                 Py_TYPE(obj)->tp_name);
+    return -1;
+}
+
+const char sobj_dict_increment_doc[] = PyDoc_STR("increment($self, /, key, n=1, default=0)\n--\n\n"
+              "Add n to the value of key, or to default if it is absent; return the sum.\n"
+              "Atomic: no increment is lost. Ints of any size, and floats.");
+
+PyObject *sobj_dict_add_number(PyObject *op, PyObject *const *args, Py_ssize_t count,
+                               PyObject *keywords)
+{
+    static const char *const names[] = {"key", "n", "default", NULL};
+    static const struct sobj_signature signature = {"increment", names, 1, 3};
+    SobjHandle *self = (SobjHandle *)op;
+    PyObject *given[3] = {NULL, NULL, NULL}, *sum = NULL, *one, *zero;
+    int result = -1;
+
+    if (sobj_args(&signature, args, count, keywords, given) < 0)
+        return NULL;
+    one = given[1] != NULL ? Py_NewRef(given[1]) : PyLong_FromLong(1);
+    zero = given[2] != NULL ? Py_NewRef(given[2]) : PyLong_FromLong(0);
+    if (one != NULL && zero != NULL && check_number("increment: n", one) == 0 &&
+        check_number("increment: default", zero) == 0)
+        result = add_number(self, given[0], one, zero, &sum);
+    Py_XDECREF(one);
+    Py_XDECREF(zero);
+    return result == 0 ? sum : NULL;
+}
+
+const char sobj_dict_tally_doc[] = PyDoc_STR("tally($self, /, iterable, n=1)\n--\n\n"
+              "Add n to the count of each item of iterable, beginning from 0; return how\n"
+              "many items there were. Atomic for each item; what was counted before an\n"
+              "error stays counted.");
+
+PyObject *sobj_dict_tally(PyObject *op, PyObject *const *args, Py_ssize_t count,
+                          PyObject *keywords)
+{
+    static const char *const names[] = {"iterable", "n", NULL};
+    static const struct sobj_signature signature = {"tally", names, 1, 2};
+    SobjHandle *self = (SobjHandle *)op;
+    PyObject *given[2] = {NULL, NULL}, *by, *zero = NULL, *iterator = NULL, *item;
+    Py_ssize_t items = 0;
+    int result = -1;
+
+    if (sobj_args(&signature, args, count, keywords, given) < 0)
+        return NULL;
+    by = given[1] != NULL ? Py_NewRef(given[1]) : PyLong_FromLong(1);
+    if (by == NULL || check_number("tally: n", by) < 0)
+        goto done;
+    zero = PyLong_FromLong(0);
+    iterator = zero != NULL ? PyObject_GetIter(given[0]) : NULL;
+    if (iterator == NULL)
+        goto done;
+    result = 0;
+    while (result == 0 && (item = PyIter_Next(iterator)) != NULL) {
+        result = add_number(self, item, by, zero, NULL);
+        items += result == 0;
+        Py_DECREF(item);
+    }
+done:
+    Py_XDECREF(by);
+    Py_XDECREF(zero);
+    Py_XDECREF(iterator);
+    return result < 0 || PyErr_Occurred() ? NULL : PyLong_FromSsize_t(items);
+}

@@ -1,0 +1,531 @@
+/* SPDX-License-Identifier: MIT */
+/* The type SharedDict: single keys. Views and iterators are in dict_view.c, operations
+ * on many keys and numbers in dict_bulk.c. */
+#include "dict_type.h"
+
+#include "args.h"
+#include "errors.h"
+
+/* ---- single keys */
+
+void sobj_dict_key_error(PyObject *key)
+{
+    /* In a tuple, because a tuple as such would become the arguments. */
+    PyObject *args = PyTuple_Pack(1, key);
+
+    if (args != NULL) {
+        PyErr_SetObject(PyExc_KeyError, args);
+        Py_DECREF(args);
+    }
+}
+
+PyObject *sobj_dict_lookup(SobjHandle *self, PyObject *key)
+{
+    struct sobj_py_key k;
+    struct sobj_value_out out;
+    enum sobj_status status;
+
+    if (sobj_py_key_init(self->state, key, &k) < 0)
+        return NULL;
+    sobj_value_out_init(&out, self->state);
+    status = sobj_dict_get(self->core, &k.key, &out.out);
+    sobj_py_key_fini(&k);
+    return status == SOBJ_OK ? sobj_value_out_finish(&out) : NULL;
+}
+
+static PyObject *dict_subscript(PyObject *self, PyObject *key)
+{
+    PyObject *value = sobj_dict_lookup((SobjHandle *)self, key);
+
+    if (value == NULL && !PyErr_Occurred())
+        sobj_dict_key_error(key);
+    return value;
+}
+
+static int remove_key(SobjHandle *self, PyObject *key, struct sobj_value_out *out)
+{
+    struct sobj_py_key k;
+    enum sobj_status status;
+
+    if (sobj_py_key_init(self->state, key, &k) < 0)
+        return -1;
+    status = sobj_dict_remove(self->core, &k.key, out != NULL ? &out->out : NULL);
+    sobj_py_key_fini(&k);
+    if (status == SOBJ_OK)
+        return 1;
+    if (status == SOBJ_NOT_FOUND)
+        return 0;
+    sobj_raise(self->state, status);
+    return -1;
+}
+
+int sobj_dict_store(SobjHandle *self, PyObject *key, PyObject *value)
+{
+    struct sobj_py_key k;
+    enum sobj_status status;
+    sobj_cell cell;
+
+    if (sobj_py_key_init(self->state, key, &k) < 0)
+        return -1;
+    if (sobj_encode(self->state, value, &cell) < 0) {
+        sobj_py_key_fini(&k);
+        return -1;
+    }
+    status = sobj_dict_set(self->core, &k.key, cell);
+    sobj_py_key_fini(&k);
+    if (status == SOBJ_OK)
+        return 0;
+    sobj_raise(self->state, status);
+    return -1;
+}
+
+static int dict_ass_subscript(PyObject *self, PyObject *key, PyObject *value)
+{
+    int found;
+
+    if (value != NULL)
+        return sobj_dict_store((SobjHandle *)self, key, value);
+    found = remove_key((SobjHandle *)self, key, NULL);
+    if (found == 0)
+        sobj_dict_key_error(key);
+    return found == 1 ? 0 : -1;
+}
+
+int sobj_dict_has(PyObject *op, PyObject *key)
+{
+    SobjHandle *self = (SobjHandle *)op;
+    struct sobj_py_key k;
+    enum sobj_status status;
+
+    if (sobj_py_key_init(self->state, key, &k) < 0)
+        return -1;
+    status = sobj_dict_get(self->core, &k.key, NULL);
+    sobj_py_key_fini(&k);
+    return status == SOBJ_OK;
+}
+
+static Py_ssize_t dict_length(PyObject *self)
+{
+    return (Py_ssize_t)sobj_dict_len(sobj_handle_core(self));
+}
+
+/* ---- methods on single keys */
+
+/* The value or, if `value` is NULL without an exception, `otherwise`. */
+static PyObject *value_or(PyObject *value, PyObject *otherwise)
+{
+    if (value != NULL || PyErr_Occurred())
+        return value;
+    return Py_NewRef(otherwise);
+}
+
+PyDoc_STRVAR(get_doc,
+             "get($self, key, default=None, /)\n--\n\n"
+             "Return the value of key, or default if it is absent. Lock-free.");
+
+static PyObject *dict_get(PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
+    if (count < 1 || count > 2)
+        return PyErr_Format(PyExc_TypeError, "get expected 1 or 2 arguments, got %zd",
+                            count);
+    return value_or(sobj_dict_lookup((SobjHandle *)self, args[0]),
+                    count == 2 ? args[1] : Py_None);
+}
+
+PyDoc_STRVAR(
+    pop_doc,
+    "pop($self, key, default=<unrepresentable>, /)\n--\n\n"
+    "Remove key and return its value; without the key return default, or raise\n"
+    "KeyError if none is given. Atomic: one caller gets the value.");
+
+static PyObject *dict_pop(PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
+    struct sobj_value_out out;
+    int found;
+
+    if (count < 1 || count > 2)
+        return PyErr_Format(PyExc_TypeError, "pop expected 1 or 2 arguments, got %zd",
+                            count);
+    sobj_value_out_init(&out, ((SobjHandle *)self)->state);
+    found = remove_key((SobjHandle *)self, args[0], &out);
+    if (found == 1)
+        return sobj_value_out_finish(&out);
+    if (found == 0 && count == 2)
+        return Py_NewRef(args[1]);
+    if (found == 0)
+        sobj_dict_key_error(args[0]);
+    return NULL;
+}
+
+/* Inserts if absent. Returns: 1 inserted; 0 present, its value in `out`; -1. */
+static int add_key(SobjHandle *self, PyObject *key, PyObject *value,
+                   struct sobj_value_out *out)
+{
+    struct sobj_py_key k;
+    enum sobj_status status;
+    sobj_cell cell;
+
+    if (sobj_py_key_init(self->state, key, &k) < 0)
+        return -1;
+    if (sobj_encode(self->state, value, &cell) < 0) {
+        sobj_py_key_fini(&k);
+        return -1;
+    }
+    status = sobj_dict_add(self->core, &k.key, cell, out != NULL ? &out->out : NULL);
+    sobj_py_key_fini(&k);
+    if (status == SOBJ_OK || status == SOBJ_EXISTS)
+        return status == SOBJ_OK;
+    sobj_raise(self->state, status);
+    return -1;
+}
+
+PyDoc_STRVAR(
+    setdefault_doc,
+    "setdefault($self, key, default=None, /)\n--\n\n"
+    "Insert key with default if it is absent; return the value of key. Atomic:\n"
+    "of several callers all get the value of the one that was first.");
+
+static PyObject *dict_setdefault(PyObject *op, PyObject *const *args, Py_ssize_t count)
+{
+    SobjHandle *self = (SobjHandle *)op;
+    PyObject *value = count == 2 ? args[1] : Py_None, *present;
+    struct sobj_value_out out;
+
+    if (count < 1 || count > 2)
+        return PyErr_Format(PyExc_TypeError,
+                            "setdefault expected 1 or 2 arguments, got %zd", count);
+    /* As for a dict, a default that could not be stored does not matter if the key is
+     * there. */
+    present = sobj_dict_lookup(self, args[0]);
+    if (present != NULL || PyErr_Occurred())
+        return present;
+    sobj_value_out_init(&out, self->state);
+    switch (add_key(self, args[0], value, &out)) {
+    case 1:
+        return Py_NewRef(value);
+    case 0:
+        return sobj_value_out_finish(&out);
+    default:
+        return NULL;
+    }
+}
+
+PyDoc_STRVAR(add_doc,
+             "add($self, /, key, value)\n--\n\n"
+             "Insert key with value if it is absent. Return whether this call did it.");
+
+static PyObject *dict_add(PyObject *self, PyObject *const *args, Py_ssize_t count,
+                          PyObject *keywords)
+{
+    static const char *const names[] = {"key", "value", NULL};
+    static const struct sobj_signature signature = {"add", names, 2, 2};
+    PyObject *given[2];
+    int added;
+
+    if (sobj_args(&signature, args, count, keywords, given) < 0)
+        return NULL;
+    added = add_key((SobjHandle *)self, given[0], given[1], NULL);
+    return added < 0 ? NULL : PyBool_FromLong(added);
+}
+
+PyDoc_STRVAR(exchange_doc,
+             "exchange($self, /, key, value, default=MISSING)\n--\n\n"
+             "Store value and return what was there before, or default if the key was\n"
+             "absent. Atomic: every value that was ever stored is returned once.");
+
+static PyObject *dict_exchange(PyObject *op, PyObject *const *args, Py_ssize_t count,
+                               PyObject *keywords)
+{
+    static const char *const names[] = {"key", "value", "default", NULL};
+    static const struct sobj_signature signature = {"exchange", names, 2, 3};
+    SobjHandle *self = (SobjHandle *)op;
+    PyObject *given[3] = {NULL, NULL, self->state->missing};
+    struct sobj_py_key k;
+    struct sobj_value_out out;
+    enum sobj_status status;
+    sobj_cell cell;
+
+    if (sobj_args(&signature, args, count, keywords, given) < 0 ||
+        sobj_py_key_init(self->state, given[0], &k) < 0)
+        return NULL;
+    if (sobj_encode(self->state, given[1], &cell) < 0) {
+        sobj_py_key_fini(&k);
+        return NULL;
+    }
+    sobj_value_out_init(&out, self->state);
+    status = sobj_dict_exchange(self->core, &k.key, cell, &out.out);
+    sobj_py_key_fini(&k);
+    if (status == SOBJ_OK)
+        return sobj_value_out_finish(&out);
+    if (status != SOBJ_NOT_FOUND)
+        return sobj_raise(self->state, status);
+    return given[2] != NULL ? Py_NewRef(given[2]) : sobj_raise_unloaded();
+}
+
+/* Encodes what compare_and_set takes: a value, or MISSING. */
+static int encode_or_missing(struct sobj_state *state, PyObject *value, sobj_cell *cell)
+{
+    if (value == state->missing) {
+        *cell = SOBJ_MISSING;
+        return 0;
+    }
+    return sobj_encode(state, value, cell);
+}
+
+PyDoc_STRVAR(
+    compare_and_set_doc,
+    "compare_and_set($self, /, key, expected, desired)\n--\n\n"
+    "If the value of key is the same as expected, replace it by desired; return\n"
+    "whether that was done. MISSING stands for an absent key on either side.\n"
+    "The same value is one of the same type and content, bit for bit: 1 is not\n"
+    "True, 0.0 is not -0.0, a NaN is itself.");
+
+static PyObject *dict_compare_and_set(PyObject *op, PyObject *const *args,
+                                      Py_ssize_t count, PyObject *keywords)
+{
+    static const char *const names[] = {"key", "expected", "desired", NULL};
+    static const struct sobj_signature signature = {"compare_and_set", names, 3, 3};
+    SobjHandle *self = (SobjHandle *)op;
+    PyObject *given[3];
+    struct sobj_py_key k;
+    enum sobj_status status;
+    sobj_cell expected, desired;
+
+    if (sobj_args(&signature, args, count, keywords, given) < 0 ||
+        sobj_py_key_init(self->state, given[0], &k) < 0)
+        return NULL;
+    if (encode_or_missing(self->state, given[1], &expected) < 0)
+        goto error;
+    if (encode_or_missing(self->state, given[2], &desired) < 0) {
+        sobj_cell_unref(expected);
+        goto error;
+    }
+    status = sobj_dict_compare_and_set(self->core, &k.key, expected, desired);
+    sobj_cell_unref(expected);
+    sobj_py_key_fini(&k);
+    if (status == SOBJ_OK || status == SOBJ_MISMATCH)
+        return PyBool_FromLong(status == SOBJ_OK);
+    return sobj_raise(self->state, status);
+error:
+    sobj_py_key_fini(&k);
+    return NULL;
+}
+
+PyDoc_STRVAR(clear_doc,
+             "clear($self, /)\n--\n\n"
+             "Remove everything, at one moment for readers and writers alike.");
+
+static PyObject *dict_clear(PyObject *self, PyObject *unused)
+{
+    enum sobj_status status = sobj_dict_clear(sobj_handle_core(self));
+
+    if (status != SOBJ_OK)
+        return sobj_raise(((SobjHandle *)self)->state, status);
+    Py_RETURN_NONE;
+}
+
+/* ---- views */
+
+static PyObject *dict_iter(PyObject *self)
+{
+    return sobj_dict_iterator(self, DICT_KEYS);
+}
+
+PyDoc_STRVAR(keys_doc, "keys($self, /)\n--\n\nReturn a live view of the keys.");
+PyDoc_STRVAR(values_doc, "values($self, /)\n--\n\nReturn a live view of the values.");
+PyDoc_STRVAR(items_doc, "items($self, /)\n--\n\nReturn a live view of the items.");
+
+static PyObject *dict_keys(PyObject *self, PyObject *unused)
+{
+    return sobj_dict_view(self, DICT_KEYS);
+}
+static PyObject *dict_values(PyObject *self, PyObject *unused)
+{
+    return sobj_dict_view(self, DICT_VALUES);
+}
+static PyObject *dict_items(PyObject *self, PyObject *unused)
+{
+    return sobj_dict_view(self, DICT_ITEMS);
+}
+
+/* ---- copies and size */
+
+/* Returns: a new, empty SharedDict. */
+static PyObject *new_empty(struct sobj_state *state, size_t expected)
+{
+    struct sobj_object *core;
+
+    if (sobj_dict_new(expected, &core) != SOBJ_OK)
+        return PyErr_NoMemory();
+    return sobj_handle_for(state, core);
+}
+
+PyDoc_STRVAR(copy_doc, "copy($self, /)\n--\n\n"
+                       "Return a new SharedDict with the same content, item by item.");
+
+static PyObject *dict_copy(PyObject *op, PyObject *unused)
+{
+    SobjHandle *self = (SobjHandle *)op;
+    PyObject *copy = new_empty(self->state, sobj_dict_len(self->core)), *args;
+
+    args = copy != NULL ? PyTuple_Pack(1, op) : NULL;
+    if (args == NULL || sobj_dict_fill(copy, args, NULL, "copy") < 0)
+        Py_CLEAR(copy);
+    Py_XDECREF(args);
+    return copy;
+}
+
+/* memo[id(object)] = copy */
+static int remember(PyObject *memo, PyObject *object, PyObject *copy)
+{
+    PyObject *id = PyLong_FromVoidPtr(object);
+    int result = id != NULL ? PyObject_SetItem(memo, id, copy) : -1;
+
+    Py_XDECREF(id);
+    return result;
+}
+
+PyDoc_STRVAR(
+    deepcopy_doc,
+    "__deepcopy__($self, memo, /)\n--\n\n"
+    "Return a new SharedDict whose values are deep copies: containers that it\n"
+    "holds are copied too, channels and atomics stay the same objects.");
+
+static PyObject *dict_deepcopy(PyObject *op, PyObject *memo)
+{
+    SobjHandle *self = (SobjHandle *)op;
+    PyObject *copy = new_empty(self->state, 0), *module = NULL, *deep = NULL;
+    PyObject *plain = NULL, *key, *value, *copied;
+    Py_ssize_t position = 0;
+    int result = -1;
+
+    if (copy == NULL || remember(memo, op, copy) < 0)
+        goto done;
+    /* A dict of our own that nobody else sees, so that walking it is safe. */
+    plain = sobj_dict_snapshot(op, NULL);
+    module = PyImport_ImportModule("copy");
+    deep = module != NULL ? PyObject_GetAttrString(module, "deepcopy") : NULL;
+    if (plain == NULL || deep == NULL)
+        goto done;
+    result = 0;
+    while (result == 0 && PyDict_Next(plain, &position, &key, &value)) {
+        copied = PyObject_CallFunctionObjArgs(deep, value, memo, NULL);
+        result = copied != NULL ? sobj_dict_store((SobjHandle *)copy, key, copied) : -1;
+        Py_XDECREF(copied);
+    }
+done:
+    Py_XDECREF(plain);
+    Py_XDECREF(module);
+    Py_XDECREF(deep);
+    if (result < 0)
+        Py_CLEAR(copy);
+    return copy;
+}
+
+PyDoc_STRVAR(sizeof_doc,
+             "__sizeof__($self, /)\n--\n\n"
+             "Return the bytes of handle and shared table, without values.");
+
+static PyObject *dict_sizeof(PyObject *self, PyObject *unused)
+{
+    return PyLong_FromSize_t((size_t)Py_TYPE(self)->tp_basicsize +
+                             sobj_dict_bytes(sobj_handle_core(self)));
+}
+
+PyDoc_STRVAR(nbytes_doc, "Bytes of the shared table, without values.");
+
+static PyObject *dict_nbytes(PyObject *self, void *closure)
+{
+    return PyLong_FromSize_t(sobj_dict_bytes(sobj_handle_core(self)));
+}
+
+/* ---- the type */
+
+static PyObject *dict_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
+{
+    PyObject *self = new_empty(sobj_state_of_type(type), 0);
+
+    if (self != NULL && sobj_dict_fill(self, args, keywords, "SharedDict") < 0)
+        Py_CLEAR(self);
+    return self;
+}
+
+PyDoc_STRVAR(
+    type_doc,
+    "SharedDict(mapping_or_iterable=(), /, **items)\n--\n\n"
+    "A dict shared by threads and interpreters.\n\n"
+    "It behaves as dict does and keeps insertion order. Every method on one key is "
+    "one\n"
+    "atomic step; reads take no lock and never block. Values go in and out by value, "
+    "or\n"
+    "are handles of shared objects; what is not shareable raises NotShareableError "
+    "and\n"
+    "changes nothing. Iteration never raises because of other writers: it shows each\n"
+    "key that stays throughout exactly once. update() and tally() are atomic for each\n"
+    "item, not as a whole.\n\n"
+    "Note: d['hits'] += 1 is a read and a write, as on every mapping, and loses "
+    "updates\n"
+    "when others do the same. Use d.increment('hits').");
+
+static PyMethodDef dict_methods[] = {
+    {"get", (PyCFunction)(void (*)(void))dict_get, METH_FASTCALL, get_doc},
+    {"pop", (PyCFunction)(void (*)(void))dict_pop, METH_FASTCALL, pop_doc},
+    {"setdefault", (PyCFunction)(void (*)(void))dict_setdefault, METH_FASTCALL,
+     setdefault_doc},
+    {"add", (PyCFunction)(void (*)(void))dict_add, METH_FASTCALL | METH_KEYWORDS,
+     add_doc},
+    {"exchange", (PyCFunction)(void (*)(void))dict_exchange,
+     METH_FASTCALL | METH_KEYWORDS, exchange_doc},
+    {"compare_and_set", (PyCFunction)(void (*)(void))dict_compare_and_set,
+     METH_FASTCALL | METH_KEYWORDS, compare_and_set_doc},
+    {"clear", dict_clear, METH_NOARGS, clear_doc},
+    {"keys", dict_keys, METH_NOARGS, keys_doc},
+    {"values", dict_values, METH_NOARGS, values_doc},
+    {"items", dict_items, METH_NOARGS, items_doc},
+    {"copy", dict_copy, METH_NOARGS, copy_doc},
+    {"__copy__", dict_copy, METH_NOARGS, copy_doc},
+    {"__deepcopy__", dict_deepcopy, METH_O, deepcopy_doc},
+    {"__sizeof__", dict_sizeof, METH_NOARGS, sizeof_doc},
+    SOBJ_DICT_BULK_METHODS,
+    SOBJ_HANDLE_METHODS,
+    {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS,
+     PyDoc_STR("__class_getitem__($type, item, /)\n--\n\nSharedDict[K, V] for typing.")},
+     {NULL},
+};
+
+static PyGetSetDef dict_getset[] = {
+    SOBJ_HANDLE_GETSET,
+    {"nbytes", dict_nbytes, NULL, nbytes_doc, NULL},
+    {NULL},
+};
+
+static PyType_Slot dict_slots[] = {
+    SOBJ_HANDLE_SLOTS(sobj_handle_dealloc, sobj_handle_traverse),
+    {Py_tp_new, dict_new},
+    {Py_tp_doc, (void *)type_doc},
+    {Py_tp_methods, dict_methods},
+    {Py_tp_getset, dict_getset},
+    {Py_tp_repr, sobj_dict_repr},
+    {Py_tp_hash, PyObject_HashNotImplemented},
+    {Py_tp_richcompare, sobj_dict_richcompare},
+    {Py_tp_iter, dict_iter},
+    {Py_mp_length, dict_length},
+    {Py_mp_subscript, dict_subscript},
+    {Py_mp_ass_subscript, dict_ass_subscript},
+    {Py_sq_contains, sobj_dict_has},
+    {0, NULL},
+};
+
+static PyType_Spec dict_spec = {
+    .name = "sharedobj.SharedDict",
+    .basicsize = sizeof(SobjHandle),
+    .flags = SOBJ_HANDLE_FLAGS | Py_TPFLAGS_MAPPING,
+    .slots = dict_slots,
+};
+
+int sobj_dict_exec(PyObject *module, struct sobj_state *state)
+{
+    if (sobj_handle_add_type(module, state, SOBJ_TYPE_DICT, &dict_spec) < 0)
+        return -1;
+    return sobj_dict_view_exec(module, state);
+}

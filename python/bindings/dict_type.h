@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of the type SharedDict share. */
+#ifndef SOBJ_PY_DICT_TYPE_H
+#define SOBJ_PY_DICT_TYPE_H
+
+#include "convert.h"
+#include "handle.h"
+
+enum dict_part { DICT_KEYS, DICT_VALUES, DICT_ITEMS };
+
+/* Returns: 0; -1 with an exception. The key and value are the caller's references; the
+ * call may run a grace period with the GIL released. */
+int sobj_dict_store(SobjHandle *self, PyObject *key, PyObject *value);
+/* Returns: the value; NULL with an exception, or without one: the key is absent. */
+PyObject *sobj_dict_lookup(SobjHandle *self, PyObject *key);
+/* Returns: 1 if it is there, 0, or -1 with an exception. */
+int sobj_dict_has(PyObject *self, PyObject *key);
+void sobj_dict_key_error(PyObject *key);
+
+/* dict_view.c */
+PyObject *sobj_dict_iterator(PyObject *self, enum dict_part part);
+PyObject *sobj_dict_view(PyObject *self, enum dict_part part);
+int sobj_dict_view_exec(PyObject *module, struct sobj_state *state);
+
+/* dict_bulk.c */
+int sobj_dict_fill(PyObject *self, PyObject *args, PyObject *keywords,
+                   const char *function);
+PyObject *sobj_dict_snapshot(PyObject *self, PyObject *unused);
+PyObject *sobj_dict_update(PyObject *self, PyObject *args, PyObject *keywords);
+PyObject *sobj_dict_tally(PyObject *self, PyObject *const *args, Py_ssize_t count,
+                          PyObject *keywords);
+PyObject *sobj_dict_add_number(PyObject *self, PyObject *const *args, Py_ssize_t count,
+                               PyObject *keywords);
+extern const char sobj_dict_snapshot_doc[], sobj_dict_update_doc[];
+extern const char sobj_dict_tally_doc[], sobj_dict_increment_doc[];
+#define SOBJ_DICT_BULK_METHODS                                                         \
+    {"snapshot", sobj_dict_snapshot, METH_NOARGS, sobj_dict_snapshot_doc},             \
+        {"update", (PyCFunction)(void (*)(void))sobj_dict_update,                      \
+         METH_VARARGS | METH_KEYWORDS, sobj_dict_update_doc},                          \
+        {"tally", (PyCFunction)(void (*)(void))sobj_dict_tally,                        \
+         METH_FASTCALL | METH_KEYWORDS, sobj_dict_tally_doc},                          \
+    {                                                                                  \
+        "increment", (PyCFunction)(void (*)(void))sobj_dict_add_number,                \
+            METH_FASTCALL | METH_KEYWORDS, sobj_dict_increment_doc                     \
+    }
+PyObject *sobj_dict_richcompare(PyObject *self, PyObject *other, int op);
+PyObject *sobj_dict_repr(PyObject *self);
+
+#endif

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+/* The encoder: one walk over a tree of objects that writes a stream.
+ *
+ * It serves values, keys and messages; they differ in which kinds they take and in a few
+ * lines marked by `mode`. The walk keeps a stack of its own, so depth costs memory and
+ * nothing else.
+ *
+ * Where a later kind goes: enum sobj_kind and sobj__kind_of (what it is), write_leaf or
+ * push in encode.c (how it goes in), decode.c (how it comes out), explain.c (its name).
+ *
+ *   E1  No Python code runs during a walk. With the GIL everything stays as it is then
+ *       and references are borrowed. Without it mutable containers are copied first and
+ *       the memo holds what it names.
+ *   E2  Values and keys are canonical: equal type and content gives the same bytes. So
+ *       frozensets are sorted, nothing is shared within a stream and every str has its
+ *       hash. Messages keep shared and cyclic references instead.
+ *   E3  Hashing a tuple recurses in CPython. What has to be hashed when it is decoded
+ *       (members of sets, keys) nests at most SOBJ__HASH_DEPTH tuples.
+ */
+#ifndef SOBJ_ENCODER_H
+#define SOBJ_ENCODER_H
+
+#include "convert.h"
+
+#define SOBJ__HASH_DEPTH 1000
+/* A value written out takes at most this many words: tuples that hold each other twice,
+ * forty deep, would fill any memory. */
+#define SOBJ__VALUE_WORDS ((size_t)1 << 28)
+
+/* STR and BYTES items of at least this many bytes are numbered in messages, so that what
+ * occurs twice is written once. Smaller ones are cheaper to write again. */
+#define SOBJ__NUMBERED_SIZE 64
+#define SOBJ__NUMBERED 0x80u /* in their aux */
+
+/* What an object is to us: its exact type. */
+enum sobj_kind {
+    SOBJ__FOREIGN = 0, /* nothing we know */
+    SOBJ__NONE,
+    SOBJ__BOOL,
+    SOBJ__INT,
+    SOBJ__FLOAT,
+    SOBJ__COMPLEX,
+    SOBJ__STR,
+    SOBJ__BYTES,
+    SOBJ__RANGE,
+    SOBJ__ELLIPSIS,
+    SOBJ__NOT_IMPLEMENTED,
+    SOBJ__HANDLE,
+    SOBJ__TUPLE,
+    SOBJ__FROZENSET,
+    /* only in messages */
+    SOBJ__LIST,
+    SOBJ__DICT,
+    SOBJ__SET,
+    SOBJ__BYTEARRAY,
+};
+enum sobj_kind sobj__kind_of(PyObject *v);
+
+/* A container whose children are being written. */
+struct sobj__frame {
+    PyObject *object;     /* owned; a private copy where needed (E1) */
+    PyObject *iter;       /* sets; owned */
+    PyObject *key;        /* dicts: the current key, borrowed from `object` */
+    PyObject *value;      /* and its value, until that is written */
+    Py_ssize_t index;     /* children taken; dicts: position of PyDict_Next */
+    size_t marks;         /* frozensets: where their marks begin */
+    uint32_t child_depth; /* tuples below a hashed place, for children; 0: not below */
+    uint8_t kind;
+};
+
+/* Objects that were numbered, by address; see message.c. */
+struct sobj__memo_entry {
+    PyObject *object; /* NULL: free */
+    uint64_t ordinal;
+};
+struct sobj__memo {
+    struct sobj__memo_entry *entries;
+    size_t used, mask;
+    struct sobj__memo_entry room[32];
+};
+void sobj__memo_init(struct sobj__memo *memo);
+void sobj__memo_fini(struct sobj__memo *memo);
+/* Returns: 1 and the ordinal if the object is there; 0 if it was not and now is, under
+ * `*ordinal`; -1 with MemoryError set. */
+int sobj__memo_find(struct sobj__memo *memo, PyObject *v, uint64_t *ordinal);
+
+enum sobj__mode {
+    SOBJ__MODE_VALUE,
+    SOBJ__MODE_KEY, /* canonical form of a key: equal numbers alike, cores by id */
+    SOBJ__MODE_MESSAGE,
+};
+
+struct sobj_encoder {
+    struct sobj_state *state;
+    struct sobj_stream *out;
+    enum sobj__mode mode;
+    const char *name;  /* of the root, in errors: "value", "key", "message" */
+    bool changed;      /* KEY: the canonical form is not the key as given */
+    bool referred;     /* MESSAGE: there are REFs */
+    uint64_t ordinals; /* MESSAGE: items numbered */
+    PyObject *foreign; /* MESSAGE: what was met; borrowed */
+    struct sobj__frame *frames;
+    size_t depth, frame_capacity;
+    size_t *marks; /* where members of frozensets begin, in words */
+    size_t mark_count, mark_capacity;
+    struct sobj__memo memo; /* MESSAGE only */
+    struct sobj__frame room[12];
+};
+
+/* What a step of the walk says. */
+enum sobj__step {
+    SOBJ__DONE = 0,
+    SOBJ__PUSHED = 1,
+    SOBJ__ERROR = -1,  /* an exception is set */
+    SOBJ__PICKLE = -2, /* MESSAGE: `foreign` cannot be written, nothing is set */
+};
+
+void sobj__encoder_init(struct sobj_encoder *e, struct sobj_state *state,
+                        struct sobj_stream *out, enum sobj__mode mode,
+                        const char *name);
+void sobj__encoder_fini(struct sobj_encoder *e);
+/* Writes `root`. Returns: DONE, ERROR or PICKLE; the frames are left as they are then,
+ * for the path. */
+enum sobj__step sobj__encoder_run(struct sobj_encoder *e, PyObject *root);
+
+/* Encodes what needs no stream: everything but containers and ranges.
+ * Returns: 1, and the cell; 0: it needs one; -1 with an exception set. */
+int sobj__encode_leaf(enum sobj_kind kind, PyObject *v, sobj_cell *cell);
+
+/* Whether `v`, a str or bytes, is in a cell of its own as an immediate. */
+bool sobj__short_text(enum sobj_kind kind, PyObject *v, sobj_cell *cell);
+
+/* Runs the walk for a value and gives its edges their final order.
+ * Returns: 0, or -1 with an exception. */
+int sobj__encode_value_stream(struct sobj_encoder *e, PyObject *value);
+
+/* Raise NotShareableError for `offender`, which the walk has just met. */
+void sobj__raise_offender(struct sobj_encoder *e, PyObject *offender);
+/* The same with the whole reason given: "<path> <format>". */
+void sobj__raise_at(struct sobj_encoder *e, const char *format, ...);
+/* The same for a message that cannot be pickled: `offender` is why it had to be. */
+void sobj__raise_unpicklable(struct sobj_encoder *e, PyObject *offender,
+                             PyObject *cause);
+
+/* ---- ints of more than 61 bits, as shortest little-endian two's complement */
+struct sobj__int_bytes {
+    const unsigned char *data;
+    size_t size;
+    PyObject *owner; /* of `data`, or NULL; the caller drops it */
+    unsigned char room[16];
+};
+/* Whether the int `v` is of 61 bits, and its cell. */
+bool sobj__small_int(PyObject *v, sobj_cell *cell);
+int sobj__int_to_bytes(PyObject *v, struct sobj__int_bytes *b);
+PyObject *sobj__int_from_bytes(const void *data, size_t size);
+
+/* Returns: words of the item that begins with `word`, without children. */
+static inline size_t sobj__item_words(uint64_t word)
+{
+    uint64_t count = sobj_stream_count(word);
+
+    if (!sobj_is_pointer(word))
+        return 1;
+    switch (sobj_stream_kind(word)) {
+    case SOBJ_ST_STR: {
+        unsigned aux = sobj_stream_aux(word) & ~SOBJ__NUMBERED;
+        return 2 + (size_t)(count * sobj_str_width(aux) + 7) / 8;
+    }
+    case SOBJ_ST_BYTES:
+    case SOBJ_ST_INT:
+    case SOBJ_ST_BYTEARRAY:
+    case SOBJ_ST_PICKLE:
+        return 1 + (size_t)(count + 7) / 8;
+    case SOBJ_ST_FLOAT:
+        return 2;
+    case SOBJ_ST_COMPLEX:
+        return 3;
+    default:
+        return 1;
+    }
+}
+
+/* ---- streams to objects */
+
+/* Decodes the one item that `words` holds. `referred`: there may be REFs. */
+PyObject *sobj__decode_stream(struct sobj_state *state, const uint64_t *words,
+                              struct sobj_object *const *edges, bool referred);
+/* Returns: the object if the blob is a leaf that takes no Python call to make; NULL if
+ * it is not, or with MemoryError set. May be called in a read section. */
+PyObject *sobj__decode_direct(struct sobj_blob *b);
+/* Code units of a str; `hash` may be -1. No Python code runs, nothing is tracked by the
+ * garbage collector: may be called in a read section. */
+PyObject *sobj__make_str(unsigned aux, const void *data, size_t length, int64_t hash);
+
+/* In the info of a MESSAGE blob (its aux): the stream has REFs. */
+#define SOBJ__MESSAGE_REFERRED ((uint64_t)1 << 56)
+
+static inline unsigned sobj__str_aux(PyObject *v)
+{
+    switch (PyUnicode_KIND(v)) {
+    case PyUnicode_1BYTE_KIND:
+        return PyUnicode_IS_ASCII(v) ? SOBJ_STR_ASCII : SOBJ_STR_1;
+    case PyUnicode_2BYTE_KIND:
+        return SOBJ_STR_2;
+    default:
+        return SOBJ_STR_4;
+    }
+}
+
+#endif

@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: MIT */
+/* Why something cannot be shared: where it is, what it is, and what to do about it. And
+ * the module functions is_shareable and explain, which ask without storing. */
+#include "encoder.h"
+#include "errors.h"
+#include "handle.h"
+
+#include <stdarg.h>
+
+/* ---- where: value[3]['hosts'] */
+
+#define PATH_HEAD 8 /* of a deep path the outermost parts are shown */
+#define PATH_TAIL 4 /* and the innermost ones */
+#define KEY_SHOWN 60
+
+/* Appends to `*path`, which becomes NULL on failure. */
+static void append(PyObject **path, PyObject *part)
+{
+    PyObject *joined = NULL;
+
+    if (*path != NULL && part != NULL)
+        joined = PyUnicode_Concat(*path, part);
+    Py_XDECREF(part);
+    Py_XSETREF(*path, joined);
+}
+
+static PyObject *key_text(PyObject *key)
+{
+    PyObject *text, *shown;
+
+    if (!PyUnicode_CheckExact(key) && !PyLong_CheckExact(key))
+        return PyUnicode_FromString("[...]");
+    if (PyLong_CheckExact(key) && !PyUnstable_Long_IsCompact((PyLongObject *)key))
+        return PyUnicode_FromString("[...]"); /* may be too long to print */
+    text = PyObject_Repr(key);
+    if (text == NULL)
+        return NULL;
+    if (PyUnicode_GET_LENGTH(text) > KEY_SHOWN) {
+        PyObject *head = PyUnicode_Substring(text, 0, KEY_SHOWN);
+        shown = head != NULL ? PyUnicode_FromFormat("[%U...]", head) : NULL;
+        Py_XDECREF(head);
+    } else {
+        shown = PyUnicode_FromFormat("[%U]", text);
+    }
+    Py_DECREF(text);
+    return shown;
+}
+
+static PyObject *part_of(const struct sobj__frame *f)
+{
+    switch (f->kind) {
+    case SOBJ__TUPLE:
+    case SOBJ__LIST:
+        return PyUnicode_FromFormat("[%zd]", f->index - 1);
+    case SOBJ__DICT:
+        if (f->value == NULL) /* taken: we are in the value */
+            return key_text(f->key);
+        return PyUnicode_FromString("{key}");
+    default:
+        return PyUnicode_FromString("{...}");
+    }
+}
+
+/* Returns: a new str, or NULL with an exception. */
+static PyObject *path_of(struct sobj_encoder *e)
+{
+    PyObject *path = PyUnicode_FromString(e->name);
+
+    for (size_t i = 0; i < e->depth && path != NULL; i++) {
+        if (i == PATH_HEAD && e->depth > PATH_HEAD + PATH_TAIL) {
+            append(&path, PyUnicode_FromString("..."));
+            i = e->depth - PATH_TAIL;
+        }
+        append(&path, part_of(&e->frames[i]));
+    }
+    return path;
+}
+
+void sobj__raise_at(struct sobj_encoder *e, const char *format, ...)
+{
+    PyObject *path = path_of(e), *text = NULL;
+    va_list args;
+
+    va_start(args, format);
+    if (path != NULL)
+        text = PyUnicode_FromFormatV(format, args);
+    va_end(args);
+    if (text != NULL)
+        sobj_raise_error(e->state, SOBJ_ERR_NOT_SHAREABLE, "%U %U", path, text);
+    Py_XDECREF(text);
+    Py_XDECREF(path);
+}
+
+/* ---- what: "a numpy.float64" */
+
+/* Returns: a new str: the name of the type with its module unless that is builtins. */
+static PyObject *type_name(PyTypeObject *type)
+{
+    PyObject *module, *name, *full = NULL;
+
+    if (!PyType_HasFeature(type, Py_TPFLAGS_HEAPTYPE))
+        return PyUnicode_FromString(type->tp_name);
+    name = PyType_GetQualName(type);
+    if (name == NULL)
+        return NULL;
+    module = PyObject_GetAttrString((PyObject *)type, "__module__");
+    if (module == NULL) {
+        if (!PyErr_ExceptionMatches(PyExc_AttributeError)) {
+            Py_DECREF(name);
+            return NULL;
+        }
+        PyErr_Clear();
+    }
+    if (module != NULL && PyUnicode_Check(module) &&
+        PyUnicode_CompareWithASCIIString(module, "builtins") != 0)
+        full = PyUnicode_FromFormat("%U.%U", module, name);
+    else
+        full = Py_NewRef(name);
+    Py_XDECREF(module);
+    Py_DECREF(name);
+    return full;
+}
+
+/* Returns: what makes the article before `name` from an "a". */
+static const char *an(PyObject *name)
+{
+    Py_UCS4 c = PyUnicode_GET_LENGTH(name) != 0 ? PyUnicode_READ_CHAR(name, 0) : 0;
+
+    return c < 128 && c != 0 && strchr("aeioAEIO", (int)c) != NULL ? "n" : "";
+}
+
+/* ---- what to do about it */
+
+struct advice {
+    PyTypeObject *type;
+    const char *text;
+};
+
+/* For these and their subclasses. */
+static const struct advice mutables[] = {
+    {&PyList_Type, "use tuple(x)"},
+    {&PyDict_Type, "use a SharedDict"},
+    {&PySet_Type, "use frozenset(x)"},
+    {&PyByteArray_Type, "use bytes(x)"},
+};
+
+/* For instances of subclasses. */
+static const struct advice exact_types[] = {
+    {&PyLong_Type, "int"},
+    {&PyFloat_Type, "float"},
+    {&PyComplex_Type, "complex"},
+    {&PyUnicode_Type, "str"},
+    {&PyBytes_Type, "bytes"},
+    {&PyTuple_Type, "tuple"},
+    {&PyFrozenSet_Type, "frozenset"},
+};
+
+#define ADVICE_FOR(table, type) find_advice(table, sizeof table / sizeof *table, type)
+
+static const char *find_advice(const struct advice *table, size_t n, PyTypeObject *type)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (PyType_IsSubtype(type, table[i].type))
+            return table[i].text;
+    }
+    return NULL;
+}
+
+/* Raises for what cannot be a value. */
+static void raise_for_value(struct sobj_encoder *e, PyTypeObject *type, PyObject *name)
+{
+    const char *text = ADVICE_FOR(mutables, type);
+    const char *base = ADVICE_FOR(exact_types, type);
+    bool numpy = strncmp(type->tp_name, "numpy.", 6) == 0 &&
+                 strcmp(type->tp_name, "numpy.ndarray") != 0;
+
+    if (text != NULL)
+        sobj__raise_at(
+            e, "is a%s %U; %s, or send it through a Channel, which makes a copy",
+            an(name), name, text);
+    else if (base != NULL && numpy)
+        sobj__raise_at(e, "is a%s %U, which is not %s: use x.item()", an(name), name,
+                       base);
+    else if (base != NULL)
+        sobj__raise_at(e, "is a%s %U, which is not %s: use %s(x)", an(name), name, base,
+                       base);
+    else if (numpy)
+        sobj__raise_at(e, "is a%s %U: use x.item()", an(name), name);
+    else
+        sobj__raise_at(
+            e,
+            "is a%s %U; values are None, bool, int, float, complex, str, bytes, "
+            "range, tuple, frozenset, Ellipsis, NotImplemented and shared "
+            "objects; a Channel takes anything that can be pickled",
+            an(name), name);
+}
+
+static void raise_for_key(struct sobj_encoder *e, PyTypeObject *type, PyObject *name)
+{
+    if (type->tp_hash == PyObject_HashNotImplemented)
+        PyErr_Format(PyExc_TypeError, "unhashable type: '%U'", name);
+    else if (ADVICE_FOR(exact_types, type) != NULL)
+        raise_for_value(e, type, name);
+    else
+        sobj__raise_at(e, "is a%s %U and cannot be a key; use str(x) or a tuple",
+                       an(name), name);
+}
+
+void sobj__raise_offender(struct sobj_encoder *e, PyObject *offender)
+{
+    PyTypeObject *type = (PyTypeObject *)Py_NewRef((PyObject *)Py_TYPE(offender));
+    PyObject *name = type_name(type);
+
+    if (name != NULL && e->mode == SOBJ__MODE_KEY)
+        raise_for_key(e, type, name);
+    else if (name != NULL)
+        raise_for_value(e, type, name);
+    Py_XDECREF(name);
+    Py_DECREF(type);
+}
+
+void sobj__raise_unpicklable(struct sobj_encoder *e, PyObject *offender,
+                             PyObject *cause)
+{
+    PyTypeObject *type = (PyTypeObject *)Py_NewRef((PyObject *)Py_TYPE(offender));
+    PyObject *name = type_name(type), *reason;
+
+    if (name != NULL) {
+        reason = PyObject_Str(cause);
+        if (reason == NULL) {
+            PyErr_Clear();
+            reason = PyUnicode_FromString("(its str() failed)");
+        }
+        if (reason != NULL)
+            sobj__raise_at(e, "is a%s %U, and the message cannot be pickled: %s: %U",
+                           an(name), name, Py_TYPE(cause)->tp_name, reason);
+        Py_XDECREF(reason);
+        Py_DECREF(name);
+    }
+    Py_DECREF(type);
+}
+
+/* ---- module functions */
+
+/* Returns: 1: shareable; 0: not, with NotShareableError set; -1: another exception. */
+static int probe(PyObject *module, PyObject *obj)
+{
+    struct sobj_state *state = sobj_state_of_module(module);
+    enum sobj_kind kind = sobj__kind_of(obj);
+    struct sobj_encoder e;
+    struct sobj_stream s;
+    int result;
+
+    if (kind != SOBJ__FOREIGN && kind < SOBJ__TUPLE)
+        return 1;
+    sobj_stream_init(&s);
+    sobj__encoder_init(&e, state, &s, SOBJ__MODE_VALUE, "value");
+    result = sobj__encoder_run(&e, obj) == SOBJ__DONE;
+    sobj__encoder_fini(&e);
+    sobj_stream_fini(&s);
+    if (result == 0) {
+        PyObject *class = sobj_error_class(state, SOBJ_ERR_NOT_SHAREABLE);
+        if (class == NULL || !PyErr_ExceptionMatches(class))
+            return -1;
+    }
+    return result;
+}
+
+PyDoc_STRVAR(is_shareable_doc,
+             "is_shareable($module, obj, /)\n--\n\n"
+             "Return whether obj can be stored as a value in a shared container.\n\n"
+             "Costs about as much as storing it. explain(obj) says why not.");
+
+static PyObject *is_shareable(PyObject *module, PyObject *obj)
+{
+    int r = probe(module, obj);
+
+    if (r < 0)
+        return NULL;
+    PyErr_Clear();
+    return PyBool_FromLong(r);
+}
+
+PyDoc_STRVAR(explain_doc,
+             "explain($module, obj, /)\n--\n\n"
+             "Return why obj cannot be stored as a value, or None if it can.\n\n"
+             "The text is that of NotShareableError: the path to the first offender, "
+             "what it\nis, and a remedy.");
+
+static PyObject *explain(PyObject *module, PyObject *obj)
+{
+    PyObject *error, *text;
+    int r = probe(module, obj);
+
+    if (r < 0)
+        return NULL;
+    if (r > 0)
+        Py_RETURN_NONE;
+    error = PyErr_GetRaisedException();
+    text = PyObject_Str(error);
+    Py_DECREF(error);
+    return text;
+}
+
+/* ---- private hooks of the tests */
+
+PyDoc_STRVAR(roundtrip_doc, "_roundtrip($module, obj, /)\n--\n\n"
+                            "For tests: encode obj as a value and decode it.");
+
+static PyObject *roundtrip(PyObject *module, PyObject *obj)
+{
+    struct sobj_state *state = sobj_state_of_module(module);
+    PyObject *result;
+    sobj_cell cell;
+
+    if (sobj_encode(state, obj, &cell) < 0)
+        return NULL;
+    result = sobj_decode(state, cell);
+    sobj_cell_unref(cell);
+    return result;
+}
+
+PyDoc_STRVAR(roundtrip_message_doc,
+             "_roundtrip_message($module, obj, /)\n--\n\n"
+             "For tests: encode obj as a message and decode it.");
+
+static PyObject *roundtrip_message(PyObject *module, PyObject *obj)
+{
+    struct sobj_state *state = sobj_state_of_module(module);
+    sobj_cell cell;
+
+    if (sobj_encode_message(state, obj, &cell) < 0)
+        return NULL;
+    return sobj_decode_message(state, cell);
+}
+
+PyDoc_STRVAR(
+    roundtrip_key_doc,
+    "_roundtrip_key($module, obj, /)\n--\n\n"
+    "For tests: make obj a key. Return (kind, canonical bytes, hash, the object\n"
+    "that iteration would show).");
+
+static PyObject *roundtrip_key(PyObject *module, PyObject *obj)
+{
+    struct sobj_state *state = sobj_state_of_module(module);
+    struct sobj_py_key k;
+    struct sobj_entry_out out;
+    PyObject *shown;
+
+    if (sobj_py_key_init(state, obj, &k) < 0)
+        return NULL;
+    struct sobj_entry entry = {
+        .kind = k.key.given != NULL ? SOBJ_KEY_STREAM : k.key.kind,
+        .hash = k.key.hash,
+        .bytes = k.key.given != NULL ? k.key.given : k.key.bytes,
+        .size = k.key.given != NULL ? k.key.given_size : k.key.size,
+        .edges = k.key.edges,
+        .edge_count = k.key.edge_count,
+        .value = SOBJ_NONE,
+    };
+    sobj_entry_out_init(&out, state, true, false);
+    sobj_entry_take(&entry, &out);
+    shown = sobj_entry_out_key(&out);
+    PyObject *result = NULL;
+    if (shown != NULL)
+        result = Py_BuildValue("(iy#KN)", (int)k.key.kind, (const char *)k.key.bytes,
+                               (Py_ssize_t)k.key.size, (unsigned long long)k.key.hash,
+                               shown);
+    sobj_py_key_fini(&k);
+    return result;
+}
+
+PyDoc_STRVAR(take_doc,
+             "_take($module, obj, /)\n--\n\n"
+             "For tests: encode obj as a value and take it out as a container would.");
+
+static PyObject *take(PyObject *module, PyObject *obj)
+{
+    struct sobj_state *state = sobj_state_of_module(module);
+    struct sobj_value_out out;
+    sobj_cell cell;
+
+    if (sobj_encode(state, obj, &cell) < 0)
+        return NULL;
+    sobj_value_out_init(&out, state);
+    out.out.cell = cell;
+    if (sobj_is_pointer(cell))
+        out.out.take(&out.out);
+    sobj_cell_unref(cell);
+    return sobj_value_out_finish(&out);
+}
+
+PyDoc_STRVAR(same_doc, "_same($module, a, b, /)\n--\n\n"
+                       "For tests: whether compare_and_set would take a for b.");
+
+static PyObject *same(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    struct sobj_state *state = sobj_state_of_module(module);
+    sobj_cell a, b;
+
+    if (count != 2) {
+        PyErr_SetString(PyExc_TypeError, "_same takes two arguments");
+        return NULL;
+    }
+    if (sobj_encode(state, args[0], &a) < 0)
+        return NULL;
+    if (sobj_encode(state, args[1], &b) < 0) {
+        sobj_cell_unref(a);
+        return NULL;
+    }
+    bool result = sobj_cell_same(a, b);
+    sobj_cell_unref(a);
+    sobj_cell_unref(b);
+    return PyBool_FromLong(result);
+}
+
+static PyMethodDef functions[] = {
+    {"is_shareable", is_shareable, METH_O, is_shareable_doc},
+    {"explain", explain, METH_O, explain_doc},
+    {"_roundtrip", roundtrip, METH_O, roundtrip_doc},
+    {"_roundtrip_message", roundtrip_message, METH_O, roundtrip_message_doc},
+    {"_roundtrip_key", roundtrip_key, METH_O, roundtrip_key_doc},
+    {"_take", take, METH_O, take_doc},
+    {"_same", (PyCFunction)(void *)same, METH_FASTCALL, same_doc},
+    {NULL},
+};
+
+int sobj_convert_exec(PyObject *module, struct sobj_state *state)
+{
+    return PyModule_AddFunctions(module, functions);
+}

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: MIT */
+/* Messages: any picklable object.
+ *
+ * A tree of built-in containers and shareable leaves is written by the walk (walk.c):
+ * shared and cyclic references are kept, handles become counted edges of the blob. When
+ * it meets anything else, the whole message is pickled, as one, so that what is shared
+ * between the parts stays shared. Handles inside a pickle are persistent ids: indexes
+ * into the edges. So a message owns the cores it names until it is received, with no
+ * lease that could end before.
+ *
+ *     tree      stream as in value.h
+ *     pickle    PICKLE item; aux 1: then a TUPLE of OBJECTs, what the ids stand for
+ */
+#include "encoder.h"
+#include "errors.h"
+#include "handle.h"
+
+/* ---- in: the walk */
+
+static enum sobj__step encode_tree(struct sobj_state *state, PyObject *message,
+                                   sobj_cell *cell)
+{
+    struct sobj_stream s;
+    struct sobj_encoder e;
+    enum sobj__step step;
+
+    sobj_stream_init(&s);
+    sobj__encoder_init(&e, state, &s, SOBJ__MODE_MESSAGE, "message");
+    step = sobj__encoder_run(&e, message);
+    if (step == SOBJ__DONE && s.count == 1 && !sobj_is_pointer(s.words[0])) {
+        *cell = s.words[0]; /* an empty tuple or frozenset */
+    } else if (step == SOBJ__DONE) {
+        struct sobj_blob *b = sobj_stream_blob(&s, SOBJ_BLOB_MESSAGE);
+        if (b != NULL) {
+            if (e.referred)
+                b->info |= SOBJ__MESSAGE_REFERRED;
+            *cell = sobj_from_blob(b);
+        } else {
+            PyErr_NoMemory();
+            step = SOBJ__ERROR;
+        }
+    }
+    sobj__encoder_fini(&e);
+    sobj_stream_fini(&s);
+    return step;
+}
+
+/* ---- in: pickled */
+
+/* Returns: a new reference to `module`.`name`, or with `derive` to a subclass of it, whose
+ * instances take attributes; kept in `*field` of the state. NULL with an exception. */
+static PyObject *get(struct sobj_state *state, PyObject **field, const char *module,
+                     const char *name, bool derive)
+{
+    PyObject *from, *found = NULL;
+
+    sobj_mutex_lock(&state->errors_mutex);
+    found = Py_XNewRef(*field);
+    sobj_mutex_unlock(&state->errors_mutex);
+    if (found != NULL)
+        return found;
+    from = PyImport_ImportModule(module);
+    if (from == NULL)
+        return NULL;
+    found = PyObject_GetAttrString(from, name);
+    Py_DECREF(from);
+    if (found != NULL && derive)
+        Py_SETREF(found, PyObject_CallFunction((PyObject *)&PyType_Type, "s(O){}", name,
+                                               found));
+    /* Of two threads that come here at once, one keeps its class to itself. */
+    sobj_mutex_lock(&state->errors_mutex);
+    if (found != NULL && *field == NULL && !state->cleared)
+        *field = Py_NewRef(found);
+    sobj_mutex_unlock(&state->errors_mutex);
+    return found;
+}
+
+/* persistent_id(obj): the index of a handle in the list that is `self`, or None. */
+static PyObject *persistent_id(PyObject *self, PyObject *obj)
+{
+    if (!sobj_handle_check(obj))
+        Py_RETURN_NONE;
+    if (PyList_Append(self, obj) < 0)
+        return NULL;
+    return PyLong_FromSsize_t(PyList_GET_SIZE(self) - 1);
+}
+
+static PyMethodDef persistent_id_def = {"persistent_id", persistent_id, METH_O, NULL};
+
+/* Returns: the pickle, bytes; the handles it names are appended to `handles`. */
+static PyObject *dumps(struct sobj_state *state, PyObject *message, PyObject *handles)
+{
+    PyObject *pickler_type = get(state, &state->pickler, "pickle", "Pickler", true);
+    PyObject *file_type = get(state, &state->bytes_io, "io", "BytesIO", false);
+    PyObject *file = NULL, *pickler = NULL, *id = NULL, *done = NULL, *data = NULL;
+
+    if (pickler_type == NULL || file_type == NULL)
+        goto done;
+    file = PyObject_CallNoArgs(file_type);
+    if (file == NULL)
+        goto done;
+    pickler = PyObject_CallFunction(pickler_type, "Oi", file, 5);
+    id = PyCFunction_New(&persistent_id_def, handles);
+    if (pickler == NULL || id == NULL ||
+        PyObject_SetAttrString(pickler, "persistent_id", id) < 0)
+        goto done;
+    done = PyObject_CallMethod(pickler, "dump", "O", message);
+    if (done != NULL)
+        data = PyObject_CallMethod(file, "getvalue", NULL);
+done:
+    Py_XDECREF(done);
+    Py_XDECREF(id);
+    Py_XDECREF(pickler);
+    Py_XDECREF(file);
+    Py_XDECREF(file_type);
+    Py_XDECREF(pickler_type);
+    return data;
+}
+
+/* What pickling raised becomes the cause of a NotShareableError that says where the walk
+ * had met something to pickle. Errors that are not about the message stay. */
+static void raise_unpicklable(struct sobj_state *state, PyObject *message)
+{
+    PyObject *cause, *raised;
+    struct sobj_stream s;
+    struct sobj_encoder e;
+
+    if (!PyErr_ExceptionMatches(PyExc_Exception) ||
+        PyErr_ExceptionMatches(PyExc_MemoryError))
+        return;
+    cause = PyErr_GetRaisedException();
+    sobj_stream_init(&s);
+    sobj__encoder_init(&e, state, &s, SOBJ__MODE_MESSAGE, "message");
+    /* The message may be another one by now; then the path is that of its root. */
+    if (sobj__encoder_run(&e, message) == SOBJ__PICKLE)
+        sobj__raise_unpicklable(&e, e.foreign, cause);
+    else if (!PyErr_Occurred())
+        sobj__raise_unpicklable(&e, message, cause);
+    sobj__encoder_fini(&e);
+    sobj_stream_fini(&s);
+
+    raised = PyErr_GetRaisedException();
+    PyException_SetContext(raised, Py_NewRef(cause));
+    PyException_SetCause(raised, cause);
+    PyErr_SetRaisedException(raised);
+}
+
+static enum sobj_status write_pickle(struct sobj_stream *s, PyObject *data,
+                                     PyObject *handles)
+{
+    size_t size = (size_t)PyBytes_GET_SIZE(data);
+    Py_ssize_t n = PyList_GET_SIZE(handles);
+    uint64_t header = sobj_stream_header(SOBJ_ST_PICKLE, n != 0, size);
+    enum sobj_status status =
+        sobj_stream_bytes(s, header, PyBytes_AS_STRING(data), size);
+
+    if (n != 0 && status == SOBJ_OK)
+        status = sobj_stream_word(s, sobj_stream_header(SOBJ_ST_TUPLE, 0, (uint64_t)n));
+    for (Py_ssize_t i = 0; i < n && status == SOBJ_OK; i++) {
+        PyObject *handle = PyList_GET_ITEM(handles, i);
+        /* Not so only if somebody has dug the list out of persistent_id. */
+        status = sobj_handle_check(handle)
+                     ? sobj_stream_object(s, sobj_handle_core(handle))
+                     : SOBJ_BAD_OPERAND;
+    }
+    return status;
+}
+
+static int encode_pickle(struct sobj_state *state, PyObject *message, sobj_cell *cell)
+{
+    PyObject *found = PyList_New(0), *handles = NULL, *data = NULL;
+    struct sobj_blob *b = NULL;
+    enum sobj_status status;
+    struct sobj_stream s;
+
+    if (found == NULL)
+        return -1;
+    sobj_stream_init(&s);
+    data = dumps(state, message, found);
+    if (data == NULL) {
+        raise_unpicklable(state, message);
+        goto done;
+    }
+    /* A copy: whoever has got hold of persistent_id could still append. */
+    handles = PyList_GetSlice(found, 0, PY_SSIZE_T_MAX);
+    if (handles == NULL)
+        goto done;
+    status = write_pickle(&s, data, handles);
+    if (status == SOBJ_OK) {
+        b = sobj_stream_blob(&s, SOBJ_BLOB_MESSAGE);
+        status = b != NULL ? SOBJ_OK : SOBJ_NO_MEMORY;
+    }
+    if (status == SOBJ_OK)
+        *cell = sobj_from_blob(b);
+    else
+        sobj_raise(state, status);
+done:
+    Py_XDECREF(data);
+    Py_XDECREF(handles);
+    Py_DECREF(found);
+    sobj_stream_fini(&s);
+    return b != NULL ? 0 : -1;
+}
+
+int sobj_encode_message(struct sobj_state *state, PyObject *message, sobj_cell *cell)
+{
+    enum sobj_kind kind;
+
+    if (sobj_encode_fast(message, cell))
+        return 0;
+    kind = sobj__kind_of(message);
+    if (kind != SOBJ__FOREIGN) {
+        int r = sobj__encode_leaf(kind, message, cell);
+        if (r != 0)
+            return r < 0 ? -1 : 0;
+        enum sobj__step step = encode_tree(state, message, cell);
+        if (step != SOBJ__PICKLE)
+            return step == SOBJ__DONE ? 0 : -1;
+    }
+    return encode_pickle(state, message, cell);
+}
+
+/* ---- out */
+
+/* Returns: the object; NULL with whatever the unpickling raised. */
+static PyObject *loads(struct sobj_state *state, PyObject *data, PyObject *handles)
+{
+    PyObject *unpickler_type =
+        get(state, &state->unpickler, "pickle", "Unpickler", true);
+    PyObject *file_type = get(state, &state->bytes_io, "io", "BytesIO", false);
+    PyObject *file = NULL, *unpickler = NULL, *object = NULL;
+    PyObject *load = PyObject_GetAttrString(handles, "__getitem__");
+
+    if (unpickler_type == NULL || file_type == NULL || load == NULL)
+        goto done;
+    file = PyObject_CallOneArg(file_type, data);
+    if (file == NULL)
+        goto done;
+    unpickler = PyObject_CallOneArg(unpickler_type, file);
+    if (unpickler != NULL &&
+        PyObject_SetAttrString(unpickler, "persistent_load", load) == 0)
+        object = PyObject_CallMethod(unpickler, "load", NULL);
+done:
+    Py_XDECREF(load);
+    Py_XDECREF(unpickler);
+    Py_XDECREF(file);
+    Py_XDECREF(file_type);
+    Py_XDECREF(unpickler_type);
+    return object;
+}
+
+static PyObject *decode_pickle(struct sobj_state *state, struct sobj_blob *b)
+{
+    const uint64_t *words = (const uint64_t *)(const void *)b->data;
+    PyObject *handles, *data, *object = NULL;
+
+    handles = sobj_stream_aux(words[0]) != 0
+                  ? sobj__decode_stream(state, words + sobj__item_words(words[0]),
+                                        sobj_blob_edges(b), false)
+                  : PyTuple_New(0);
+    data = PyBytes_FromStringAndSize((const char *)(words + 1),
+                                     (Py_ssize_t)sobj_stream_count(words[0]));
+    if (handles != NULL && data != NULL)
+        object = loads(state, data, handles);
+    Py_XDECREF(data);
+    Py_XDECREF(handles);
+    return object;
+}
+
+static bool is_pickle(sobj_cell cell)
+{
+    struct sobj_blob *b = sobj_to_blob(cell);
+
+    if (!sobj_is_blob(cell) || sobj_blob_kind(b) != SOBJ_BLOB_MESSAGE)
+        return false;
+    uint64_t word = *(const uint64_t *)(const void *)b->data;
+    return sobj_is_pointer(word) && sobj_stream_kind(word) == SOBJ_ST_PICKLE;
+}
+
+PyObject *sobj_decode_message(struct sobj_state *state, sobj_cell cell)
+{
+    PyObject *object;
+
+    if (sobj_is_object(cell))
+        return sobj_handle_for(state, sobj_to_object(cell));
+    object = is_pickle(cell) ? decode_pickle(state, sobj_to_blob(cell))
+                             : sobj_decode(state, cell);
+    sobj_cell_unref(cell);
+    return object;
+}

@@ -1,0 +1,605 @@
+/* SPDX-License-Identifier: MIT */
+/* The walk that writes a tree of objects as a stream; see encoder.h. */
+#include "encoder.h"
+#include "handle.h"
+
+/* ---- leaves in a stream */
+
+static inline uint64_t *room_for(struct sobj_stream *s, size_t n)
+{
+    if (n <= s->capacity - s->count)
+        return s->words + s->count;
+    return sobj_stream_reserve(s, n);
+}
+
+static inline enum sobj__step written(enum sobj_status status)
+{
+    if (status == SOBJ_OK)
+        return SOBJ__DONE;
+    PyErr_NoMemory();
+    return SOBJ__ERROR;
+}
+
+static inline enum sobj__step write_word(struct sobj_encoder *e, uint64_t word)
+{
+    uint64_t *p = room_for(e->out, 1);
+
+    if (p == NULL)
+        return written(SOBJ_NO_MEMORY);
+    *p = word;
+    e->out->count++;
+    return SOBJ__DONE;
+}
+
+static inline enum sobj__step write_bytes(struct sobj_encoder *e, uint64_t header,
+                                          const void *data, size_t size)
+{
+    return written(sobj_stream_bytes(e->out, header, data, size));
+}
+
+/* MESSAGE: numbers an item or finds that it was written before, as a REF.
+ * Returns: DONE: written as REF; PUSHED: go on and write it; ERROR. */
+static enum sobj__step number(struct sobj_encoder *e, PyObject *v)
+{
+    uint64_t ordinal = e->ordinals;
+
+#ifndef Py_GIL_DISABLED
+    /* One reference, the one by which we came: nothing else here can lead to it. */
+    if (e->depth != 0 && Py_REFCNT(v) == 1) {
+        e->ordinals++;
+        return SOBJ__PUSHED;
+    }
+#endif
+    int found = sobj__memo_find(&e->memo, v, &ordinal);
+    if (found < 0)
+        return SOBJ__ERROR;
+    if (found) {
+        e->referred = true;
+        return write_word(e, sobj_stream_header(SOBJ_ST_REF, 0, ordinal));
+    }
+    e->ordinals++;
+    return SOBJ__PUSHED;
+}
+
+static enum sobj__step write_str(struct sobj_encoder *e, PyObject *v)
+{
+    unsigned aux = sobj__str_aux(v);
+    size_t length = (size_t)PyUnicode_GET_LENGTH(v),
+           size = length * sobj_str_width(aux);
+    size_t n = (size + 7) / 8;
+    Py_hash_t hash = sobj_cached_hash(v);
+
+    if (e->mode == SOBJ__MODE_MESSAGE) {
+        if (size >= SOBJ__NUMBERED_SIZE) {
+            enum sobj__step step = number(e, v);
+            if (step != SOBJ__PUSHED)
+                return step;
+            aux |= SOBJ__NUMBERED;
+        }
+    } else if (hash == -1) { /* E2 */
+        hash = PyObject_Hash(v);
+        if (hash == -1)
+            return SOBJ__ERROR;
+    }
+    uint64_t *p = room_for(e->out, n + 2);
+    if (p == NULL)
+        return written(SOBJ_NO_MEMORY);
+    p[0] = sobj_stream_header(SOBJ_ST_STR, aux, length);
+    p[1] = (uint64_t)hash;
+    p[n + 1] = 0; /* the padding takes part in comparisons; n is not 0 */
+    memcpy(p + 2, PyUnicode_DATA(v), size);
+    e->out->count += n + 2;
+    return SOBJ__DONE;
+}
+
+static enum sobj__step write_blob_of_bytes(struct sobj_encoder *e, PyObject *v)
+{
+    size_t size = (size_t)PyBytes_GET_SIZE(v);
+    unsigned aux = 0;
+
+    if (e->mode == SOBJ__MODE_MESSAGE && size >= SOBJ__NUMBERED_SIZE) {
+        enum sobj__step step = number(e, v);
+        if (step != SOBJ__PUSHED)
+            return step;
+        aux = SOBJ__NUMBERED;
+    }
+    return write_bytes(e, sobj_stream_header(SOBJ_ST_BYTES, aux, size),
+                       PyBytes_AS_STRING(v), size);
+}
+
+static enum sobj__step write_int(struct sobj_encoder *e, PyObject *v)
+{
+    struct sobj__int_bytes b;
+    sobj_cell cell;
+
+    if (sobj__small_int(v, &cell))
+        return write_word(e, cell);
+    if (sobj__int_to_bytes(v, &b) < 0)
+        return SOBJ__ERROR;
+    enum sobj__step step =
+        write_bytes(e, sobj_stream_header(SOBJ_ST_INT, 0, b.size), b.data, b.size);
+    Py_XDECREF(b.owner);
+    return step;
+}
+
+static enum sobj__step write_double(struct sobj_encoder *e, double d)
+{
+    sobj_cell cell = sobj_from_float(d);
+
+    if (cell != 0)
+        return write_word(e, cell);
+    return write_bytes(e, sobj_stream_header(SOBJ_ST_FLOAT, 0, 0), &d, sizeof d);
+}
+
+/* KEY: integral numbers become ints, all NaNs are one. */
+static enum sobj__step write_number_key(struct sobj_encoder *e, double d)
+{
+    if (d != d) {
+        e->changed = true; /* or not; the form as given is compared in the end */
+        return write_double(e, Py_NAN);
+    }
+    if (d > -0x1p60 && d < 0x1p60) {
+        int64_t i = (int64_t)d;
+        if ((double)i != d)
+            return write_double(e, d);
+        e->changed = true;
+        return write_word(e, sobj_from_int(i));
+    }
+    if (d - d != 0) /* infinite */
+        return write_double(e, d);
+    e->changed = true;
+    PyObject *v = PyLong_FromDouble(d);
+    if (v == NULL)
+        return SOBJ__ERROR;
+    enum sobj__step step = write_int(e, v);
+    Py_DECREF(v);
+    return step;
+}
+
+static enum sobj__step write_complex(struct sobj_encoder *e, PyObject *v)
+{
+    double d[2] = {((PyComplexObject *)v)->cval.real,
+                   ((PyComplexObject *)v)->cval.imag};
+
+    if (e->mode == SOBJ__MODE_KEY) {
+        if (d[1] == 0) {
+            e->changed = true;
+            return write_number_key(e, d[0]);
+        }
+        for (int i = 0; i < 2; i++) {
+            if (d[i] != d[i] || d[i] == 0) {
+                e->changed = true;
+                d[i] = d[i] == 0 ? 0.0 : Py_NAN;
+            }
+        }
+    }
+    return write_bytes(e, sobj_stream_header(SOBJ_ST_COMPLEX, 0, 0), d, sizeof d);
+}
+
+static enum sobj__step write_handle(struct sobj_encoder *e, PyObject *v)
+{
+    struct sobj_object *core = sobj_handle_core(v);
+    struct sobj_stream *s = e->out;
+
+    if (e->mode == SOBJ__MODE_KEY) {
+        int64_t id = sobj_id_of(core);
+        e->changed = true;
+        return write_bytes(e, sobj_stream_header(SOBJ_ST_OBJECT, 1, 0), &id, sizeof id);
+    }
+    if (sobj_stream_object(s, core) != SOBJ_OK)
+        return written(SOBJ_NO_MEMORY);
+    if (e->mode == SOBJ__MODE_VALUE) /* see order_edges */
+        s->words[s->count - 1] =
+            sobj_stream_header(SOBJ_ST_OBJECT, 0, (uint64_t)(uintptr_t)core);
+    return SOBJ__DONE;
+}
+
+static enum sobj__step write_range(struct sobj_encoder *e, PyObject *v)
+{
+    static const char *const names[] = {"start", "stop", "step"};
+    enum sobj__step step = write_word(e, sobj_stream_header(SOBJ_ST_RANGE, 0, 3));
+
+    for (int i = 0; i < 3 && step == SOBJ__DONE; i++) {
+        PyObject *part = PyObject_GetAttrString(v, names[i]);
+        step = part != NULL ? write_int(e, part) : SOBJ__ERROR;
+        Py_XDECREF(part);
+    }
+    return step;
+}
+
+static enum sobj__step write_bytearray(struct sobj_encoder *e, PyObject *v)
+{
+    enum sobj__step step = number(e, v);
+
+    if (step != SOBJ__PUSHED)
+        return step;
+#ifdef Py_GIL_DISABLED
+    Py_BEGIN_CRITICAL_SECTION(v);
+#endif
+    size_t size = (size_t)PyByteArray_GET_SIZE(v);
+    step = write_bytes(e, sobj_stream_header(SOBJ_ST_BYTEARRAY, 0, size),
+                       PyByteArray_AS_STRING(v), size);
+#ifdef Py_GIL_DISABLED
+    Py_END_CRITICAL_SECTION();
+#endif
+    return step;
+}
+
+/* ---- containers */
+
+/* Returns: `array` with room for one more than `count`; NULL with MemoryError. `room` is
+ * the storage it began with. */
+static void *grow(void *array, const void *room, size_t count, size_t *capacity,
+                  size_t size)
+{
+    void *grown;
+
+    if (count < *capacity)
+        return array;
+    size_t wanted = *capacity != 0 ? *capacity * 2 : 16;
+    grown = PyMem_Realloc(array == room ? NULL : array, wanted * size);
+    if (grown == NULL) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    if (array == room && count != 0)
+        memcpy(grown, array, count * size);
+    *capacity = wanted;
+    return grown;
+}
+
+static struct sobj__frame *push_frame(struct sobj_encoder *e)
+{
+    void *frames =
+        grow(e->frames, e->room, e->depth, &e->frame_capacity, sizeof *e->frames);
+
+    if (frames == NULL)
+        return NULL;
+    e->frames = frames;
+    return &e->frames[e->depth];
+}
+
+static int mark(struct sobj_encoder *e)
+{
+    void *marks =
+        grow(e->marks, NULL, e->mark_count, &e->mark_capacity, sizeof *e->marks);
+
+    if (marks == NULL)
+        return -1;
+    e->marks = marks;
+    e->marks[e->mark_count++] = e->out->count;
+    return 0;
+}
+
+/* A mutable container as it is now (E1). Returns: a new reference. */
+static PyObject *settled(enum sobj_kind kind, PyObject *v)
+{
+#ifdef Py_GIL_DISABLED
+    switch (kind) {
+    case SOBJ__LIST:
+        return PyList_GetSlice(v, 0, PY_SSIZE_T_MAX);
+    case SOBJ__DICT:
+        return PyDict_Copy(v);
+    case SOBJ__SET:
+        return PyFrozenSet_New(v);
+    default:
+        break;
+    }
+#endif
+    return Py_NewRef(v);
+}
+
+static Py_ssize_t size_of(enum sobj_kind kind, PyObject *v)
+{
+    switch (kind) {
+    case SOBJ__TUPLE:
+        return PyTuple_GET_SIZE(v);
+    case SOBJ__LIST:
+        return PyList_GET_SIZE(v);
+    case SOBJ__DICT:
+        return PyDict_GET_SIZE(v);
+    default:
+        return PySet_GET_SIZE(v);
+    }
+}
+
+static enum sobj_stream_kind stream_kind(enum sobj_kind kind)
+{
+    switch (kind) {
+    case SOBJ__TUPLE:
+        return SOBJ_ST_TUPLE;
+    case SOBJ__FROZENSET:
+        return SOBJ_ST_FROZENSET;
+    case SOBJ__LIST:
+        return SOBJ_ST_LIST;
+    case SOBJ__DICT:
+        return SOBJ_ST_DICT;
+    default:
+        return SOBJ_ST_SET;
+    }
+}
+
+/* Begins a container. `depth`: which tuple below a hashed place it would be, or 0. */
+static enum sobj__step push(struct sobj_encoder *e, enum sobj_kind kind, PyObject *v,
+                            uint32_t depth)
+{
+    bool is_set = kind == SOBJ__FROZENSET || kind == SOBJ__SET;
+
+    if (kind == SOBJ__TUPLE && PyTuple_GET_SIZE(v) == 0)
+        return write_word(e, SOBJ_SPECIAL(SOBJ_SP_EMPTY_TUPLE, 0));
+    if (kind == SOBJ__FROZENSET && PySet_GET_SIZE(v) == 0)
+        return write_word(e, SOBJ_SPECIAL(SOBJ_SP_EMPTY_FROZENSET, 0));
+    if (kind == SOBJ__TUPLE && depth > SOBJ__HASH_DEPTH) {
+        sobj__raise_at(e,
+                       "is nested too deeply: what is hashed (keys, members of sets) "
+                       "may nest at most %d tuples",
+                       SOBJ__HASH_DEPTH);
+        return SOBJ__ERROR;
+    }
+    if (e->mode == SOBJ__MODE_MESSAGE) {
+        enum sobj__step step = number(e, v);
+        if (step != SOBJ__PUSHED)
+            return step;
+    } else if (e->out->count > SOBJ__VALUE_WORDS) {
+        sobj__raise_at(e, "is too large: written out, a value takes at most %d MiB",
+                       (int)(SOBJ__VALUE_WORDS >> 17));
+        return SOBJ__ERROR;
+    }
+
+    struct sobj__frame *f = push_frame(e);
+    if (f == NULL)
+        return SOBJ__ERROR;
+    f->object = settled(kind, v);
+    if (f->object == NULL)
+        return SOBJ__ERROR;
+    f->iter = is_set ? PyObject_GetIter(f->object) : NULL;
+    f->key = f->value = NULL;
+    f->index = 0;
+    f->marks = e->mark_count;
+    f->child_depth = is_set ? 1 : kind == SOBJ__TUPLE && depth != 0 ? depth + 1 : 0;
+    f->kind = (uint8_t)kind;
+    e->depth++;
+    if (is_set && f->iter == NULL)
+        return SOBJ__ERROR;
+    uint64_t count = (uint64_t)size_of(kind, f->object);
+    enum sobj__step step =
+        write_word(e, sobj_stream_header(stream_kind(kind), 0, count));
+    return step == SOBJ__DONE ? SOBJ__PUSHED : step;
+}
+
+static enum sobj__step refuse(struct sobj_encoder *e, PyObject *v)
+{
+    if (e->mode == SOBJ__MODE_MESSAGE) {
+        e->foreign = v;
+        return SOBJ__PICKLE;
+    }
+    sobj__raise_offender(e, v);
+    return SOBJ__ERROR;
+}
+
+/* Writes a leaf, or begins a container. */
+static enum sobj__step write_item(struct sobj_encoder *e, PyObject *v, uint32_t depth)
+{
+    enum sobj_kind kind = sobj__kind_of(v);
+    bool is_key = e->mode == SOBJ__MODE_KEY;
+    sobj_cell cell;
+
+    switch (kind) {
+    case SOBJ__STR:
+        if (sobj__short_text(kind, v, &cell))
+            return write_word(e, cell);
+        return write_str(e, v);
+    case SOBJ__BYTES:
+        if (sobj__short_text(kind, v, &cell))
+            return write_word(e, cell);
+        return write_blob_of_bytes(e, v);
+    case SOBJ__INT:
+        return write_int(e, v);
+    case SOBJ__FLOAT:
+        if (is_key)
+            return write_number_key(e, PyFloat_AS_DOUBLE(v));
+        return write_double(e, PyFloat_AS_DOUBLE(v));
+    case SOBJ__BOOL:
+        if (is_key) {
+            e->changed = true;
+            return write_word(e, sobj_from_int(v == Py_True));
+        }
+        return write_word(e, v == Py_True ? SOBJ_TRUE : SOBJ_FALSE);
+    case SOBJ__NONE:
+        return write_word(e, SOBJ_NONE);
+    case SOBJ__COMPLEX:
+        return write_complex(e, v);
+    case SOBJ__HANDLE:
+        if (is_key && Py_TYPE(v)->tp_hash == PyObject_HashNotImplemented)
+            return refuse(e, v);
+        return write_handle(e, v);
+    case SOBJ__TUPLE:
+    case SOBJ__FROZENSET:
+        return push(e, kind, v, depth);
+    case SOBJ__RANGE:
+        return is_key ? refuse(e, v) : write_range(e, v);
+    case SOBJ__ELLIPSIS:
+        return is_key ? refuse(e, v) : write_word(e, SOBJ_SPECIAL(SOBJ_SP_ELLIPSIS, 0));
+    case SOBJ__NOT_IMPLEMENTED:
+        return is_key ? refuse(e, v)
+                      : write_word(e, SOBJ_SPECIAL(SOBJ_SP_NOT_IMPLEMENTED, 0));
+    case SOBJ__LIST:
+    case SOBJ__DICT:
+    case SOBJ__SET:
+        return e->mode == SOBJ__MODE_MESSAGE ? push(e, kind, v, depth) : refuse(e, v);
+    case SOBJ__BYTEARRAY:
+        return e->mode == SOBJ__MODE_MESSAGE ? write_bytearray(e, v) : refuse(e, v);
+    default:
+        return refuse(e, v);
+    }
+}
+
+/* ---- the end of a frozenset: its members sorted (E2) */
+
+struct chunk {
+    const uint64_t *words;
+    size_t count;
+};
+
+static int compare_chunks(const void *a, const void *b)
+{
+    const struct chunk *x = a, *y = b;
+    size_t n = x->count < y->count ? x->count : y->count;
+    int order = memcmp(x->words, y->words, n * sizeof *x->words);
+
+    if (order != 0)
+        return order;
+    return x->count < y->count ? -1 : x->count > y->count;
+}
+
+/* `marks`: where the `n` members begin, which reach to the end of the stream. */
+static enum sobj__step sort_members(struct sobj_stream *s, const size_t *marks,
+                                    size_t n)
+{
+    size_t begin = marks[0], total = s->count - begin;
+    struct chunk *chunks = PyMem_Malloc(n * sizeof *chunks);
+    uint64_t *sorted = PyMem_Malloc(total * sizeof *sorted), *p = sorted;
+
+    if (chunks == NULL || sorted == NULL) {
+        PyMem_Free(chunks);
+        PyMem_Free(sorted);
+        return written(SOBJ_NO_MEMORY);
+    }
+    for (size_t i = 0; i < n; i++) {
+        chunks[i].words = s->words + marks[i];
+        chunks[i].count = (i + 1 < n ? marks[i + 1] : s->count) - marks[i];
+    }
+    qsort(chunks, n, sizeof *chunks, compare_chunks);
+    for (size_t i = 0; i < n; i++) {
+        memcpy(p, chunks[i].words, chunks[i].count * sizeof *p);
+        p += chunks[i].count;
+    }
+    memcpy(s->words + begin, sorted, total * sizeof *sorted);
+    PyMem_Free(chunks);
+    PyMem_Free(sorted);
+    return SOBJ__DONE;
+}
+
+/* ---- the walk */
+
+static enum sobj__step finish(struct sobj_encoder *e, struct sobj__frame *f)
+{
+    enum sobj__step step = SOBJ__DONE;
+    size_t members = e->mark_count - f->marks;
+
+    if (members > 1)
+        step = sort_members(e->out, e->marks + f->marks, members);
+    e->mark_count = f->marks;
+    Py_XDECREF(f->iter);
+    Py_DECREF(f->object);
+    e->depth--;
+    return step;
+}
+
+/* Tuples and lists. */
+static enum sobj__step go_through_items(struct sobj_encoder *e, struct sobj__frame *f)
+{
+    PyObject *const *items = f->kind == SOBJ__TUPLE
+                                 ? ((PyTupleObject *)f->object)->ob_item
+                                 : ((PyListObject *)f->object)->ob_item;
+    Py_ssize_t count = Py_SIZE(f->object);
+    bool is_key = e->mode == SOBJ__MODE_KEY;
+    enum sobj__step step;
+    sobj_cell cell;
+
+    while (f->index < count) {
+        PyObject *item = items[f->index++];
+        if (!is_key && sobj_encode_fast(item, &cell))
+            step = write_word(e, cell);
+        else
+            step = write_item(e, item, f->child_depth);
+        if (step != SOBJ__DONE)
+            return step;
+    }
+    return finish(e, f);
+}
+
+static enum sobj__step go_through_dict(struct sobj_encoder *e, struct sobj__frame *f)
+{
+    enum sobj__step step;
+
+    for (;;) {
+        if (f->value != NULL) {
+            PyObject *value = f->value;
+            f->value = NULL;
+            step = write_item(e, value, 0);
+            if (step != SOBJ__DONE)
+                return step;
+        }
+        if (!PyDict_Next(f->object, &f->index, &f->key, &f->value))
+            return finish(e, f);
+        step = write_item(e, f->key, 1);
+        if (step != SOBJ__DONE)
+            return step;
+    }
+}
+
+static enum sobj__step go_through_set(struct sobj_encoder *e, struct sobj__frame *f)
+{
+    enum sobj__step step;
+    PyObject *member;
+
+    while ((member = PyIter_Next(f->iter)) != NULL) {
+        Py_DECREF(member); /* the set holds it */
+        if (e->mode != SOBJ__MODE_MESSAGE && mark(e) < 0)
+            return SOBJ__ERROR;
+        step = write_item(e, member, f->child_depth);
+        if (step != SOBJ__DONE)
+            return step;
+    }
+    return PyErr_Occurred() ? SOBJ__ERROR : finish(e, f);
+}
+
+enum sobj__step sobj__encoder_run(struct sobj_encoder *e, PyObject *root)
+{
+    enum sobj__step step = write_item(e, root, e->mode == SOBJ__MODE_KEY ? 1 : 0);
+
+    while (e->depth != 0 && step >= 0) {
+        struct sobj__frame *f = &e->frames[e->depth - 1];
+        if (f->kind == SOBJ__TUPLE || f->kind == SOBJ__LIST)
+            step = go_through_items(e, f);
+        else if (f->kind == SOBJ__DICT)
+            step = go_through_dict(e, f);
+        else
+            step = go_through_set(e, f);
+    }
+    return step;
+}
+
+void sobj__encoder_init(struct sobj_encoder *e, struct sobj_state *state,
+                        struct sobj_stream *out, enum sobj__mode mode, const char *name)
+{
+    e->state = state;
+    e->out = out;
+    e->mode = mode;
+    e->name = name;
+    e->changed = e->referred = false;
+    e->ordinals = 0;
+    e->foreign = NULL;
+    e->frames = e->room;
+    e->depth = 0;
+    e->frame_capacity = sizeof e->room / sizeof *e->room;
+    e->marks = NULL;
+    e->mark_count = e->mark_capacity = 0;
+    if (mode == SOBJ__MODE_MESSAGE)
+        sobj__memo_init(&e->memo);
+}
+
+void sobj__encoder_fini(struct sobj_encoder *e)
+{
+    while (e->depth != 0) { /* after an error */
+        struct sobj__frame *f = &e->frames[--e->depth];
+        Py_XDECREF(f->iter);
+        Py_DECREF(f->object);
+    }
+    if (e->frames != e->room)
+        PyMem_Free(e->frames);
+    PyMem_Free(e->marks);
+    if (e->mode == SOBJ__MODE_MESSAGE)
+        sobj__memo_fini(&e->memo);
+}

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: MIT */
+/* Fork while other threads work: in the child every structure is whole and usable. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "alloc.h"
+#include "crew.h"
+#include "reclaim.h"
+#include "sharedobj/atomic_int.h"
+#include "tap.h"
+#include "thing.h"
+
+#if defined(SOBJ__TSAN)
+#define CHILD_THREADS 0 /* ThreadSanitizer allows no new threads there */
+#else
+#define CHILD_THREADS 1
+#endif
+
+struct world {
+    struct sobj__lock lock;
+    uint64_t a, b; /* guarded by lock; equal outside of write sections */
+    struct sobj_domain *domain;
+    struct sobj_object *number; /* an AtomicInt that threads wait on */
+    struct sobj_object *things[8];
+    uint64_t nonce[2];
+    _Atomic(uint64_t) progress;
+    _Atomic(int) forkers; /* still at work */
+};
+
+/* ---- what goes on while the process is forked */
+
+static void change_pair(struct world *w)
+{
+    sobj__write_begin();
+    sobj__lock_acquire(&w->lock);
+    w->a++;
+    sched_yield();
+    w->b++;
+    sobj__lock_release(&w->lock);
+    sobj__write_end();
+}
+
+static void change_table(struct world *w, struct rng *r)
+{
+    struct sobj_object *obj = thing_new(), *found;
+    uint64_t ticket;
+
+    if (obj == NULL)
+        return;
+    if (sobj_ticket_new(obj, w->domain, SOBJ_NO_LEASE, &ticket) == SOBJ_OK) {
+        if (rng_below(r, 2) && sobj_ticket_take(ticket, &found) == SOBJ_OK)
+            sobj_unref(found);
+        sobj_ticket_drop(ticket);
+    }
+    sobj_unref(obj);
+}
+
+static void change_number(struct world *w, struct rng *r)
+{
+    int64_t value, sum;
+
+    if (rng_below(r, 4) == 0)
+        sobj_atomic_int_wait(w->number, sobj_atomic_int_get(w->number),
+                             sobj_clock() + 20000, w->domain, &value);
+    else
+        sobj_atomic_int_add(w->number, 1, &sum);
+}
+
+static void free_word(void *p) { sobj__free(SOBJ_COUNT_BLOCKS, p, 8); }
+
+static void retire_words(void)
+{
+    sobj__write_begin();
+    for (int i = 0; i < 100; i++) {
+        void *p = sobj__alloc(SOBJ_COUNT_BLOCKS, 8);
+        sobj__retire(p, free_word, 8);
+    }
+    sobj__write_end();
+}
+
+static void churn(struct world *w, struct rng *r)
+{
+    switch (rng_below(r, 4)) {
+    case 0:
+        change_pair(w);
+        break;
+    case 1:
+        change_table(w, r);
+        break;
+    case 2:
+        change_number(w, r);
+        break;
+    default:
+        retire_words();
+        break;
+    }
+    sobj_add_seq_cst(&w->progress, 1);
+}
+
+/* ---- what must hold in the child */
+
+static void check_tables(void)
+{
+    struct sobj__objects *t = &sobj__objects;
+    uint32_t free_slots = 0, live = 0, tickets = 0;
+
+    expect(sobj_load_seq_cst(&t->lock.state) == 0, "table unlocked");
+    for (uint32_t i = 0; i < t->used; i++) {
+        uint32_t n = i / 64 + 1, chunk = 31 - (uint32_t)__builtin_clz(n);
+        struct sobj__slot *slots = sobj_load_seq_cst(&t->chunks[chunk]);
+        struct sobj_object *obj =
+            sobj_load_seq_cst(&slots[i - 64 * ((1u << chunk) - 1)].obj);
+        live += obj != NULL;
+        expect(obj == NULL || ((uint32_t)sobj_word_load(&obj->refs) != 0 &&
+                               (uint32_t)obj->id == i),
+               "slot %u is whole", i);
+    }
+    for (uint32_t i = t->free_head; i != 0 && free_slots <= t->used; free_slots++) {
+        uint32_t n = (i - 1) / 64 + 1, chunk = 31 - (uint32_t)__builtin_clz(n);
+        struct sobj__slot *slots = sobj_load_seq_cst(&t->chunks[chunk]);
+        i = slots[i - 1 - 64 * ((1u << chunk) - 1)].next_free;
+    }
+    expect(free_slots + live == t->used, "%u free and %u live slots of %u", free_slots,
+           live, t->used);
+    for (uint32_t i = 0; i < t->tickets_used; i++)
+        tickets += t->tickets[i].obj != NULL;
+    expect(tickets == t->tickets_live, "%u tickets", tickets);
+}
+
+static void child_work(struct member *m)
+{
+    for (int i = 0; i < 20; i++)
+        churn(m->shared, &m->rng);
+}
+
+static void check_child(struct world *w, bool again)
+{
+    struct rng r = rng_seed(99);
+    uint64_t nonce[2];
+    int64_t value = 0;
+
+    sobj_process_nonce(nonce);
+    expect(memcmp(nonce, w->nonce, sizeof nonce) != 0, "a nonce of its own");
+    memcpy(w->nonce, nonce, sizeof nonce);
+    expect(sobj_load_seq_cst(&sobj__gate) == 0, "gate open");
+    expect(w->a == w->b, "no write section half done");
+    expect(sobj_load_seq_cst(&w->lock.state) == 0, "unlocked");
+    check_tables();
+    for (int i = 0; i < 8; i++) {
+        struct thing *t = (struct thing *)(void *)w->things[i];
+        expect(thing_alive(w->things[i]) && t->fork_children == 1, "told once");
+        t->fork_children = 0;
+    }
+    expect(!(sobj__mode(w->number) & SOBJ__WATCHED), "nobody waits here");
+    value = sobj_atomic_int_get(w->number);
+    expect(sobj_atomic_int_wait(w->number, value, sobj_clock() + 1000, w->domain,
+                                &value) == SOBJ_TIMEOUT,
+           "a wait that ends");
+    for (int i = 0; i < 20; i++)
+        churn(w, &r);
+#if CHILD_THREADS
+    crew_run(2, 5, 0, child_work, w);
+#else
+    (void)child_work;
+#endif
+    sobj_collect();
+    check_tables();
+    if (again) {
+        pid_t pid = fork();
+        int status = -1;
+        if (pid == 0) {
+            check_child(w, false);
+            _exit(tap_failures() != 0);
+        }
+        waitpid(pid, &status, 0);
+        expect(status == 0, "the child's own child: %x", status);
+    }
+}
+
+static void fork_once(struct world *w, bool again)
+{
+    int before = tap_failures(), status = -1;
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        alarm(30); /* a child that hangs ends, and is reported */
+        check_child(w, again);
+        _exit(tap_failures() != before);
+    }
+    waitpid(pid, &status, 0);
+    expect(pid > 0 && status == 0, "child %d ended with %x", (int)pid, status);
+    uint64_t now = sobj_load_seq_cst(&w->progress);
+    while (sobj_load_seq_cst(&w->forkers) != 0 &&
+           sobj_load_seq_cst(&w->progress) == now)
+        sched_yield();
+}
+
+/* The last two members fork, the others work. */
+static void work(struct member *m)
+{
+    struct world *w = m->shared;
+
+    if (m->index >= m->count - 2) {
+        for (int i = 0; i < 12; i++)
+            fork_once(w, i == 3);
+        sobj_sub_acq_rel(&w->forkers, 1);
+        return;
+    }
+    while (sobj_load_seq_cst(&w->forkers) != 0)
+        churn(w, &m->rng);
+}
+
+static void test_fork_while_working(void)
+{
+    struct balance b = balance_begin();
+    struct world w = {.forkers = 2};
+    int before = tap_failures();
+
+    sobj_process_nonce(w.nonce);
+    w.domain = sobj_domain_new(1);
+    expect(sobj_atomic_int_new(0, &w.number) == SOBJ_OK, "number");
+    for (int i = 0; i < 8; i++)
+        w.things[i] = thing_new();
+    yield_every(30);
+    crew_run(5, 1, 0, work, &w);
+    yield_every(0);
+    ok(tap_failures() == before, "forks from two threads, three at work");
+    for (int i = 0; i < 8; i++)
+        sobj_unref(w.things[i]);
+    sobj_unref(w.number);
+    sobj_domain_free(w.domain);
+    balance_check(&b, "in the parent");
+}
+
+/* ---- what a vanished thread had retired */
+
+static _Atomic(int) freed;
+
+static void count_free(void *p)
+{
+    (void)p;
+    sobj_add_seq_cst(&freed, 1);
+}
+
+static void hold(struct member *m)
+{
+    int status = -1;
+
+    if (m->index == 1) {
+        sobj__write_begin();
+        for (int i = 0; i < 10; i++)
+            sobj__retire(NULL, count_free, 0);
+        sobj__write_end();
+    }
+    crew_meet(m);
+    if (m->index == 0) {
+        pid_t pid = fork();
+        if (pid == 0) {
+            sobj_collect();
+            _exit(sobj_load_seq_cst(&freed) == 10 ? 0 : 1);
+        }
+        waitpid(pid, &status, 0);
+        expect(status == 0, "the child frees them: %x", status);
+        expect(sobj_load_seq_cst(&freed) == 0, "the parent does not yet");
+    }
+    crew_meet(m);
+}
+
+static void test_retired(void)
+{
+    int before = tap_failures();
+
+    crew_run(2, 1, 0, hold, NULL);
+    ok(tap_failures() == before && sobj_load_seq_cst(&freed) == 10,
+       "what another thread had retired");
+}
+
+int main(void)
+{
+    tap_begin();
+    test_retired();
+    test_fork_while_working();
+    return tap_end();
+}

@@ -1,0 +1,72 @@
+"""Interpreters with a GIL of their own, the same way on every version.
+
+The product has such an interface too (sharedobj.interpreters); the tests of the roads
+between interpreters must not depend on it.
+"""
+
+import sys
+import threading
+
+if sys.version_info >= (3, 13):
+    import _interpreters
+else:
+    import _xxsubinterpreters as _interpreters
+
+# CPython before 3.14 is not safe when interpreters are made and destroyed at the same time.
+_one_at_a_time = threading.Lock()
+
+
+class Sub:
+    """One interpreter. `with` destroys it."""
+
+    def __init__(self):
+        with _one_at_a_time:
+            self.id = _interpreters.create()
+
+    def run(self, code, **shared):
+        """Executes code in its __main__, where `shared` are variables."""
+        if sys.version_info < (3, 13):
+            _interpreters.run_string(self.id, code, shared)
+            return
+        if shared:
+            _interpreters.set___main___attrs(self.id, shared)
+        if (error := _interpreters.exec(self.id, code)) is not None:
+            raise RuntimeError(f"in the interpreter: {error.formatted}")
+
+    def close(self):
+        with _one_at_a_time:
+            _interpreters.destroy(self.id)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.close()
+
+
+def in_thread(function, *args, **kwargs):
+    """Starts a thread; its join() raises what the function has raised."""
+    thread = _Thread(function, args, kwargs)
+    thread.start()
+    return thread
+
+
+class _Thread(threading.Thread):
+    def __init__(self, function, args, kwargs):
+        super().__init__()
+        self.call = function, args, kwargs
+        self.error = self.result = None
+
+    def run(self):
+        function, args, kwargs = self.call
+        try:
+            self.result = function(*args, **kwargs)
+        except BaseException as error:
+            self.error = error
+
+    def join(self, timeout=60):
+        super().join(timeout)
+        assert not self.is_alive(), "the thread does not end"
+        if self.error is not None:
+            raise self.error
+        return self.result
