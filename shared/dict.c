@@ -26,6 +26,17 @@ SOBJ_INLINE void hand_out(struct sobj_out *out, sobj_cell cell)
 
 /* ---- looking up */
 
+/* What the head `n` with the mark `*value` decides (T1). Returns: the node in which the
+ * key lives and its value; NULL and DELETED: it is absent; NULL and DROPPED: nothing. */
+static SOBJ_NOINLINE struct sobj__node *follow(struct sobj__node *n, sobj_cell *value)
+{
+    while (sobj__forwarded(*value) != NULL) {
+        n = sobj__forwarded(*value);
+        *value = sobj_load_acquire(&n->value); /* Acquire: pairs with the CAS. */
+    }
+    return sobj__is_mark(*value) ? NULL : n;
+}
+
 /* Returns: the node in which the key lives and its value, or NULL. Needs: a section. */
 SOBJ_INLINE struct sobj__node *find(struct sobj__table *t, const struct sobj__probe *p,
                                     sobj_cell *value)
@@ -42,16 +53,15 @@ SOBJ_INLINE struct sobj__node *find(struct sobj__table *t, const struct sobj__pr
                     continue;
                 /* Acquire: pairs with the CAS that stored it. */
                 sobj_cell v = sobj_load_acquire(&n->value);
-                while (sobj__is_mark(v) && sobj__forwarded(v) != NULL) {
-                    n = sobj__forwarded(v);
-                    v = sobj_load_acquire(&n->value); /* Acquire: as above. */
+                if (SOBJ_UNLIKELY(sobj__is_mark(v))) {
+                    sobj_cell last = v;
+                    n = follow(n, &last);
+                    if (n == NULL && last != SOBJ__DELETED)
+                        continue;
+                    v = last;
                 }
-                if (SOBJ_LIKELY(!sobj__is_mark(v))) {
-                    *value = v;
-                    return n;
-                }
-                if (v == SOBJ__DELETED)
-                    return NULL; /* T1: the head decides */
+                *value = v;
+                return n;
             } else if (w == 0) {
                 return NULL; /* T2 */
             } else if (w == SOBJ__FROZEN_SLOT) {

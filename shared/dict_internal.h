@@ -147,21 +147,45 @@ SOBJ_INLINE const struct sobj__key_extra *sobj__node_extra(const struct sobj__no
     return (const void *)((const char *)n + SOBJ__EXTRA_OFFSET);
 }
 
+/* Whether two blocks of memory are equal; inlined, because a call of memcmp costs more
+ * than comparing a usual key. */
+SOBJ_INLINE bool sobj__bytes_equal(const void *a, const void *b, size_t size)
+{
+    const unsigned char *x = a, *y = b;
+    uint64_t p, q;
+
+    if (SOBJ_LIKELY(size >= 8)) {
+        for (; size > 8; size -= 8, x += 8, y += 8) {
+            memcpy(&p, x, 8);
+            memcpy(&q, y, 8);
+            if (p != q)
+                return false;
+        }
+        /* The last eight bytes; some may have been compared already. */
+        memcpy(&p, x + size - 8, 8);
+        memcpy(&q, y + size - 8, 8);
+        return p == q;
+    }
+    for (; size != 0; size--)
+        if (*x++ != *y++)
+            return false;
+    return true;
+}
+
+/* The same question as below for the bytes of a key with an extra part. */
+bool sobj__node_has_extra_key(const struct sobj__node *n, const void *bytes,
+                              size_t size);
+
 /* Whether `n` has the probe's key. */
 SOBJ_INLINE bool sobj__node_has_key(const struct sobj__node *n,
                                     const struct sobj__probe *p)
 {
-    const void *bytes = n->key;
-
-    if (n->hash != p->hash || (((uint32_t)n->meta ^ p->tag) & 0xefff) != 0)
+    if (SOBJ_UNLIKELY(n->hash != p->hash))
         return false;
-    if (SOBJ_UNLIKELY(n->meta & SOBJ__TAG_EXTRA)) {
-        const struct sobj__key_extra *extra = sobj__node_extra(n);
-        if (extra->size != p->size)
-            return false;
-        bytes = extra + 1;
-    }
-    return memcmp(bytes, p->bytes, p->size) == 0;
+    uint32_t difference = ((uint32_t)n->meta ^ p->tag) & 0xffff;
+    if (SOBJ_LIKELY(difference == 0))
+        return sobj__bytes_equal(n->key, p->bytes, p->size);
+    return difference == SOBJ__TAG_EXTRA && sobj__node_has_extra_key(n, p->bytes, p->size);
 }
 
 /* Makes a node with two references (log and slot). Returns: NULL on no memory. */

@@ -52,6 +52,14 @@ static void extra_fill(struct sobj__node *n, const struct sobj_key *key)
     }
 }
 
+SOBJ_NOINLINE bool sobj__node_has_extra_key(const struct sobj__node *n,
+                                            const void *bytes, size_t size)
+{
+    const struct sobj__key_extra *x = sobj__node_extra(n);
+
+    return x->size == size && memcmp(x + 1, bytes, size) == 0;
+}
+
 struct sobj__node *sobj__node_new(const struct sobj__probe *p, sobj_cell value)
 {
     const struct sobj_key *key = p->key;

@@ -230,15 +230,13 @@ PyObject *sobj_raise(struct sobj_state *state, enum sobj_status status)
 
 PyObject *sobj_errors_getattr(PyObject *module, PyObject *name)
 {
-    const char *text = PyUnicode_Check(name) ? PyUnicode_AsUTF8(name) : NULL;
-
-    for (int i = 0; text != NULL && i < SOBJ_ERRORS; i++) {
-        if (strcmp(strchr(recipes[i].name, '.') + 1, text) == 0)
+    for (int i = 0; PyUnicode_Check(name) && i < SOBJ_ERRORS; i++) {
+        const char *own = strchr(recipes[i].name, '.') + 1;
+        if (PyUnicode_CompareWithASCIIString(name, own) == 0)
             return Py_XNewRef(
                 sobj_error_class(sobj_state_of_module(module), (enum sobj_error)i));
     }
-    if (!PyErr_Occurred())
-        PyErr_Format(PyExc_AttributeError, "module '%s' has no attribute %R",
-                     SOBJ_MODULE_NAME, name);
+    PyErr_Format(PyExc_AttributeError, "module '%s' has no attribute %R",
+                 SOBJ_MODULE_NAME, name);
     return NULL;
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "channel.h"
 #include "sharedobj/channel.h"
@@ -291,6 +292,24 @@ static void test_failing_memory(void)
     sobj_unref(ch);
 }
 
+/* A block is drained, and freed, before any sender has moved on to the next one. */
+static void test_drained_blocks(void)
+{
+    struct sobj_object *ch = new_channel(0);
+    bool good = true;
+
+    for (int64_t i = 0; i < 20; i++) {
+        for (int64_t k = 0; k < SOBJ__BLOCK_CELLS; k++)
+            good &= send_int(ch, i * 100 + k) == SOBJ_OK;
+        for (int64_t k = 0; k < SOBJ__BLOCK_CELLS; k++)
+            good &= recv_int(ch) == i * 100 + k;
+        good &= recv_int(ch) == -SOBJ_EMPTY;
+        sobj_collect();
+    }
+    ok(good, "blocks come and go in a channel that keeps being drained");
+    sobj_unref(ch);
+}
+
 /* More cells than fit a block of the ordinary allocator; only touched where used. */
 static void test_large(void)
 {
@@ -317,6 +336,7 @@ static void test_large(void)
 int main(void)
 {
     tap_begin();
+    alarm(10); /* a channel that is broken may hang */
     struct balance b = balance_begin();
     test_object();
     for (unsigned i = 0; i < CAPACITIES; i++) {
@@ -329,6 +349,7 @@ int main(void)
     }
     test_nesting();
     test_failing_memory();
+    test_drained_blocks();
     test_large();
     balance_check(&b, "all");
     return tap_end();

@@ -261,11 +261,11 @@ static void *keep_busy(void *arg)
     int64_t sent = 0;
     sobj_cell c;
 
-    while (!sobj_load_acquire(&b->stop)) { /* Acquire: a flag. */
-        if (sobj_channel_count(b->channel) < 100 &&
-            sobj_channel_try_send(b->channel, MESSAGE(b->id, sent)) == SOBJ_OK)
-            sent++;
-        if (sent % 3 != 0)
+    for (unsigned i = 0; !sobj_load_acquire(&b->stop); i++) { /* Acquire: a flag. */
+        /* More sends than receives, and more receives when there is much. */
+        if (i % 8 < (sobj_channel_count(b->channel) < 100 ? 5 : 2))
+            sent += sobj_channel_try_send(b->channel, MESSAGE(b->id, sent)) == SOBJ_OK;
+        else
             sobj_channel_try_recv(b->channel, &c);
     }
     return NULL;

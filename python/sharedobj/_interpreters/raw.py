@@ -1,0 +1,140 @@
+"""What CPython 3.12 and 3.13 offer privately, behind one small interface.
+
+Making and ending interpreters is serialised: both versions have races there (gh-126644,
+gh-127041). The lock is reentrant because the collector may end one at any point.
+"""
+
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+_lifecycle = threading.RLock()
+
+if sys.version_info >= (3, 13):
+    import _interpreters  # type: ignore[import-not-found, unused-ignore]
+
+    InterpreterError = _interpreters.InterpreterError
+    InterpreterNotFoundError = _interpreters.InterpreterNotFoundError
+
+    ORIGINS = {
+        _interpreters.WHENCE_UNKNOWN: "unknown",
+        _interpreters.WHENCE_RUNTIME: "runtime init",
+        _interpreters.WHENCE_LEGACY_CAPI: "legacy C-API",
+        _interpreters.WHENCE_CAPI: "C-API",
+        _interpreters.WHENCE_XI: "cross-interpreter C-API",
+        _interpreters.WHENCE_STDLIB: "_interpreters module",
+    }
+
+    class Hold:
+        """Keeps an interpreter that was created here alive; the last one to go ends it."""
+
+        def __init__(self, id: int) -> None:
+            self._id: int | None = None
+            if _interpreters.whence(id) == _interpreters.WHENCE_STDLIB:
+                _interpreters.incref(id)
+                self._id = id
+
+        def drop(self) -> None:
+            with _lifecycle:
+                id, self._id = self._id, None
+                if id is not None:
+                    try:
+                        _interpreters.decref(id)
+                    except InterpreterNotFoundError:
+                        pass
+
+    def create() -> tuple[int, Hold]:
+        with _lifecycle:
+            # Ends with the last Hold, of which there is none yet.
+            id = _interpreters.create(reqrefs=True)
+            return id, Hold(id)
+
+    def origin(id: int) -> str:
+        return ORIGINS[_interpreters.whence(id)]
+
+    def run(id: int, code: str, shared: Mapping[str, Any]) -> None:
+        failure = _interpreters.run_string(id, code, dict(shared), restrict=True)
+        if failure is not None:
+            raise InterpreterError(failure.errdisplay or failure.formatted)
+
+    def destroy(id: int) -> None:
+        with _lifecycle:
+            _interpreters.destroy(id, restrict=True)
+
+    def is_running(id: int) -> bool:
+        return bool(_interpreters.is_running(id))
+
+    def list_all() -> list[int]:
+        return [id for id, _ in _interpreters.list_all(require_ready=True)]
+
+    def current() -> int:
+        return int(_interpreters.get_current()[0])
+
+    def main() -> int:
+        return int(_interpreters.get_main()[0])
+
+else:
+    import _xxsubinterpreters as _interpreters
+
+    class InterpreterError(Exception):
+        """A cross-interpreter operation failed."""
+
+    class InterpreterNotFoundError(InterpreterError):
+        """There is no such interpreter (any more)."""
+
+    @contextmanager
+    def _translated() -> Iterator[None]:
+        try:
+            yield
+        except RuntimeError as error:
+            kind = InterpreterError
+            if str(error).startswith("unrecognized interpreter"):
+                kind = InterpreterNotFoundError
+            raise kind(str(error)) from None
+
+    class Hold:
+        """Keeps an interpreter that was created here alive; the last one to go ends it."""
+
+        def __init__(self, id: int) -> None:
+            with _translated():
+                self._id = _interpreters.InterpreterID(id)
+
+        def drop(self) -> None:
+            with _lifecycle:
+                self._id = None
+
+    def create() -> tuple[int, Hold]:
+        with _lifecycle, _translated():
+            id = _interpreters.create(isolated=True)
+            return int(id), Hold(int(id))
+
+    def origin(id: int) -> str:
+        Hold(id)
+        return "runtime init" if id == main() else "_xxsubinterpreters module"
+
+    def run(id: int, code: str, shared: Mapping[str, Any]) -> None:
+        if id == main():
+            raise InterpreterError(f"cannot exec code for unrecognized interpreter {id}")
+        with _translated():
+            _interpreters.run_string(id, code, dict(shared))
+
+    def destroy(id: int) -> None:
+        with _lifecycle, _translated():
+            if id == main():
+                raise InterpreterError(f"cannot destroy unrecognized interpreter {id}")
+            _interpreters.destroy(id)
+
+    def is_running(id: int) -> bool:
+        with _translated():
+            return bool(_interpreters.is_running(id))
+
+    def list_all() -> list[int]:
+        return [int(id) for id in _interpreters.list_all()]
+
+    def current() -> int:
+        return int(_interpreters.get_current())
+
+    def main() -> int:
+        return int(_interpreters.get_main())

@@ -1,0 +1,122 @@
+"""The other side of Interpreter.exec(), call() and prepare_main(): runs in the target.
+
+One channel carries the task here and the reply back:
+
+    caller: send(main, task) -> run BOOT in the target -> recv(reply)
+    target:                     recv, do it, send(reply)
+
+A task is a tuple whose first item says what to do:
+
+    ("exec", code)                      marshalled; run in __main__
+    ("bind", values)                    a dict; into __main__
+    ("call", callable, args, kwargs)    callable: see `resolve`
+
+and a reply is one of ("done", result), ("failed", a description of the exception),
+("unreadable", why the task could not be decoded), ("unshareable", why not the result).
+"""
+
+import builtins
+import importlib
+import marshal
+import runpy
+import sys
+import traceback
+import types
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from .. import Channel, NotShareableError
+
+# The caller's main module, as imported here under another name: by file or module name.
+_mains: dict[tuple[str, str], types.ModuleType] = {}
+
+
+def _load_main(kind: str, name: str) -> types.ModuleType:
+    """The caller's script, run once as an import would: not as __main__."""
+    module = _mains.get((kind, name))
+    if module is None:
+        run = runpy.run_module if kind == "module" else runpy.run_path
+        content = run(name, run_name="<fake __main__>")
+        module = _mains[kind, name] = types.ModuleType("<fake __main__>")
+        module.__dict__.update(content)
+    return module
+
+
+@contextmanager
+def _main_of_caller(main: tuple[str, str] | None) -> Iterator[None]:
+    """Makes the names of the caller's __main__ findable."""
+    if main is None:
+        yield
+        return
+    own = sys.modules["__main__"]
+    sys.modules["__main__"] = _load_main(*main)
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = own
+
+
+def resolve(how: tuple[Any, ...]) -> Callable[..., Any]:
+    """The callable of a task: ("name", module, qualified name), ("code", code, name) of a
+    function without state, or ("object", anything that was sent as a message)."""
+    if how[0] == "name":
+        found: Any = importlib.import_module(how[1])
+        for part in how[2].split("."):
+            found = getattr(found, part)
+    elif how[0] == "code":
+        namespace = sys.modules["__main__"].__dict__
+        found = types.FunctionType(marshal.loads(how[1]), namespace, how[2])
+    else:
+        found = how[1]
+    return found  # type: ignore[no-any-return]
+
+
+def describe(error: BaseException) -> tuple[str, ...]:
+    """Type name, qualified name and module, message, last line, the whole display."""
+    kind = type(error)
+    here = describe.__code__.co_filename
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename == here:
+        trace = trace.tb_next
+    shown = traceback.TracebackException(kind, error, trace)
+    try:
+        message = str(error)
+    except Exception:
+        message = ""
+    last = list(shown.format_exception_only())[-1].strip()
+    display = "".join(shown.format()).rstrip("\n")
+    return kind.__name__, kind.__qualname__, kind.__module__, message, last, display
+
+
+def perform(task: tuple[Any, ...], function: Callable[..., Any] | None) -> Any:
+    if function is not None:
+        return function(*task[2], **task[3])
+    namespace = sys.modules["__main__"].__dict__
+    if task[0] == "bind":
+        namespace.update(task[1])
+    else:
+        namespace.setdefault("__builtins__", builtins)
+        exec(marshal.loads(task[1]), namespace)
+    return None
+
+
+def answer(channel: Channel) -> None:
+    """Does the task that waits in the channel and leaves the reply there."""
+    try:
+        main = channel.recv_nowait()
+        with _main_of_caller(main):
+            task = channel.recv_nowait()
+            function = resolve(task[1]) if task[0] == "call" else None
+    except Exception as error:
+        channel.send_nowait(("unreadable", f"{type(error).__name__}: {error}"))
+        return
+    try:
+        reply = ("done", perform(task, function))
+    except BaseException as error:
+        channel.send_nowait(("failed", describe(error)))
+        return
+    try:
+        channel.send_nowait(reply)
+    except NotShareableError as error:
+        channel.send_nowait(("unshareable", str(error)))
