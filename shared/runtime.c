@@ -10,6 +10,7 @@
 #include "park.h"
 #include "platform/platform.h"
 #include "reclaim.h"
+#include "sharedobj/dict.h"
 #include "thread.h"
 #include "value.h"
 
@@ -25,6 +26,7 @@ static struct {
     pthread_mutex_t fork_lock; /* one fork at a time */
     enum sobj_status status;   /* of the initialisation */
     uint64_t nonce[2];
+    struct sobj_object *registry; /* const after init */
     /* Argument of the call that starts the runtime. Callers that come while it runs
      * wait for it, so it points to something as long as it is used. */
     _Atomic(const struct sobj_hooks *) hooks;
@@ -89,7 +91,9 @@ static void start(void)
     /* Ids of one process do not name anything in another; the low bits stay small so
      * that ids are readable. */
     sobj__objects.seed = (seed & 0xffffff) | 1;
-    if (pthread_atfork(fork_prepare, fork_parent, fork_child) != 0)
+    process.status = sobj_dict_new(0, &process.registry);
+    if (process.status == SOBJ_OK &&
+        pthread_atfork(fork_prepare, fork_parent, fork_child) != 0)
         process.status = SOBJ_NO_MEMORY;
 }
 
@@ -112,6 +116,12 @@ void sobj_collect(void)
 {
     sobj__tickets_sweep(NULL);
     sobj__reclaim_flush();
+}
+
+struct sobj_object *sobj_registry(void)
+{
+    sobj_ref(process.registry);
+    return process.registry;
 }
 
 int64_t sobj_clock(void) { return sobj__now(); }

@@ -64,15 +64,16 @@ def balance(request):
 def run_python():
     """Runs a program in a process of its own; fails unless it ends as expected."""
 
-    def run(code, *, code_expected=0, args=(), **options):
+    def run(code="", *, script=None, args=(), expected=0, **options):
+        program = ["-c", code] if script is None else [script]
         done = subprocess.run(
-            [sys.executable, "-X", "faulthandler", "-c", code, *map(str, args)],
+            [sys.executable, "-X", "faulthandler", *map(str, [*program, *args])],
             capture_output=True,
             text=True,
             timeout=90,
             **options,
         )
-        assert done.returncode == code_expected, (
+        assert done.returncode == expected, (
             f"ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
         )
         return done

@@ -78,7 +78,7 @@ PyObject *sobj_decode_slow(struct sobj_state *state, sobj_cell cell);
 static inline PyObject *sobj_decode(struct sobj_state *state, sobj_cell cell)
 {
     if (sobj_is_int(cell))
-        return PyLong_FromLongLong(sobj_to_int(cell));
+        return PyLong_FromLong(sobj_to_int(cell));
     if (sobj_is_float(cell))
         return PyFloat_FromDouble(sobj_to_float(cell));
     if (cell == SOBJ_NONE)

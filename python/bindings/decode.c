@@ -52,7 +52,7 @@ PyObject *sobj_decode_special(sobj_cell cell)
 static inline PyObject *decode_immediate(sobj_cell cell)
 {
     if (sobj_is_int(cell))
-        return PyLong_FromLongLong(sobj_to_int(cell));
+        return PyLong_FromLong(sobj_to_int(cell));
     if (sobj_is_float(cell))
         return PyFloat_FromDouble(sobj_to_float(cell));
     return sobj_decode_special(cell);
@@ -79,7 +79,7 @@ static PyObject *make_int(const unsigned char *data, size_t size)
     if (size > sizeof i)
         return sobj__int_from_bytes(data, size);
     memcpy(&i, data, size); /* little-endian, as are all platforms that we build on */
-    return PyLong_FromLongLong(i);
+    return PyLong_FromLong(i);
 }
 
 static PyObject *make_float(const void *data)
@@ -347,6 +347,29 @@ static inline bool is_container(uint64_t word)
     }
 }
 
+/* Takes the ints and floats that come next into an open tuple or list.
+ * Returns: the first word that is none; NULL with an exception. */
+static const uint64_t *take_numbers(struct frame *f, const uint64_t *words)
+{
+    PyObject **items = f->kind == SOBJ_ST_LIST ? ((PyListObject *)f->object)->ob_item
+                                               : ((PyTupleObject *)f->object)->ob_item;
+
+    for (; f->left != 0; words++) {
+        PyObject *v;
+        if (sobj_is_int(*words))
+            v = PyLong_FromLong(sobj_to_int(*words));
+        else if (sobj_is_float(*words))
+            v = PyFloat_FromDouble(sobj_to_float(*words));
+        else
+            break;
+        if (v == NULL)
+            return NULL;
+        items[f->index++] = v;
+        f->left--;
+    }
+    return words;
+}
+
 /* Returns: the root; NULL with an exception, and containers left open. */
 static PyObject *decode(struct decoder *d, const uint64_t *words)
 {
@@ -358,9 +381,13 @@ static PyObject *decode(struct decoder *d, const uint64_t *words)
             if (open_container(d, sobj_stream_kind(word), sobj_stream_count(word)) < 0)
                 return NULL;
             words++;
-            if (d->frames[d->depth - 1].left != 0)
+            struct frame *f = &d->frames[d->depth - 1];
+            if ((f->kind == SOBJ_ST_LIST || f->kind == SOBJ_ST_TUPLE) &&
+                (words = take_numbers(f, words)) == NULL)
+                return NULL;
+            if (f->left != 0)
                 continue;
-            v = close_container(d); /* it is empty */
+            v = close_container(d);
         } else {
             v = sobj_is_pointer(word) ? decode_leaf(d, words) : decode_immediate(word);
             words += sobj__item_words(word);

@@ -525,7 +525,16 @@ static PyType_Spec dict_spec = {
 
 int sobj_dict_exec(PyObject *module, struct sobj_state *state)
 {
-    if (sobj_handle_add_type(module, state, SOBJ_TYPE_DICT, &dict_spec) < 0)
+    PyObject *registry;
+    int result;
+
+    if (sobj_handle_add_type(module, state, SOBJ_TYPE_DICT, &dict_spec) < 0 ||
+        sobj_dict_view_exec(module, state) < 0)
         return -1;
-    return sobj_dict_view_exec(module, state);
+    registry = sobj_handle_for(state, sobj_registry());
+    if (registry == NULL)
+        return -1;
+    result = PyModule_AddObjectRef(module, "registry", registry);
+    Py_DECREF(registry);
+    return result;
 }

@@ -104,7 +104,7 @@ static PyObject *dumps(struct sobj_state *state, PyObject *message, PyObject *ha
     if (pickler == NULL || id == NULL ||
         PyObject_SetAttrString(pickler, "persistent_id", id) < 0)
         goto done;
-    done = PyObject_CallMethod(pickler, "dump", "O", message);
+    done = PyObject_CallMethod(pickler, "dump", "(O)", message);
     if (done != NULL)
         data = PyObject_CallMethod(file, "getvalue", NULL);
 done:

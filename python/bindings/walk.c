@@ -504,15 +504,21 @@ static enum sobj__step go_through_items(struct sobj_encoder *e, struct sobj__fra
                                  : ((PyListObject *)f->object)->ob_item;
     Py_ssize_t count = Py_SIZE(f->object);
     bool is_key = e->mode == SOBJ__MODE_KEY;
-    enum sobj__step step;
-    sobj_cell cell;
+    struct sobj_stream *s = e->out;
 
     while (f->index < count) {
-        PyObject *item = items[f->index++];
-        if (!is_key && sobj_encode_fast(item, &cell))
-            step = write_word(e, cell);
-        else
-            step = write_item(e, item, f->child_depth);
+        uint64_t *p = room_for(s, (size_t)(count - f->index));
+        if (p == NULL)
+            return written(SOBJ_NO_MEMORY);
+        const uint64_t *first = p;
+        while (!is_key && f->index < count && sobj_encode_fast(items[f->index], p)) {
+            f->index++;
+            p++;
+        }
+        s->count += (size_t)(p - first);
+        if (f->index == count)
+            break;
+        enum sobj__step step = write_item(e, items[f->index++], f->child_depth);
         if (step != SOBJ__DONE)
             return step;
     }

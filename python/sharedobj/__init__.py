@@ -1,26 +1,45 @@
 """Lock-free containers and atomics shared by interpreters and threads."""
 
+from collections.abc import ItemsView, KeysView, MutableMapping, ValuesView
+
 from ._sharedobj import (
+    MISSING,
     AtomicInt,
+    Channel,
+    SharedDict,
     __version__,
     attach,
     collect,
+    explain,
+    is_shareable,
+    registry,
     set_handle_lease,
     stats,
 )
 from ._sharedobj import __getattr__ as __getattr__
 
 __all__ = [
+    "MISSING",
     "AtomicInt",
+    "Channel",
     "ChannelClosed",
     "ChannelEmpty",
     "ChannelFull",
     "ChannelTimeout",
     "NotShareableError",
+    "SharedDict",
     "UnresolvedError",
     "__version__",
     "attach",
     "collect",
+    "explain",
+    "is_shareable",
+    "registry",
     "set_handle_lease",
     "stats",
 ]
+
+MutableMapping.register(SharedDict)
+KeysView.register(type(SharedDict().keys()))
+ValuesView.register(type(SharedDict().values()))
+ItemsView.register(type(SharedDict().items()))

@@ -58,7 +58,8 @@ def test_binary_operators_act_like_int(symbol):
         if isinstance(b, int):
             assert outcome(function, a, AtomicInt(b)) == expected
             assert outcome(function, AtomicInt(a), AtomicInt(b)) == expected
-    for b in (1.5, Fraction(1, 3), 1j):
+    # (Before 3.13 Fraction.__pow__ makes floats of numbers it does not know.)
+    for b in (1.5, Fraction(1, 3), 1j) if symbol != "**" else (1.5, 1j):
         assert outcome(function, b, AtomicInt(3)) == outcome(function, b, 3)
 
 
@@ -91,13 +92,13 @@ def test_in_place_operators_change_the_object(symbol, wrap):
 
 
 @pytest.mark.parametrize("symbol", [*BINARY, "/"])
-@pytest.mark.parametrize("other", [1.0, "1", None, [1], Fraction(2), 1j])
-def test_in_place_operators_never_make_something_else(symbol, other):
+def test_in_place_operators_never_make_something_else(symbol):
     in_place = BINARY[symbol][1] if symbol in BINARY else operator.itruediv
     counter = AtomicInt(5)
-    with pytest.raises(TypeError):
-        in_place(counter, other)
-    assert counter.get() == 5
+    for other in (1.0, "1", None, [1], Fraction(2), 1j):
+        with pytest.raises(TypeError):
+            in_place(counter, other)
+        assert counter.get() == 5
 
 
 def test_true_division_in_place_is_refused():

@@ -86,7 +86,7 @@ def test_another_process(run_python):
     """A process that was started afresh, and what was pickled by one that has ended."""
     data = pickle.dumps(AtomicInt(1))
     code = "import pickle, sys; pickle.loads(bytes.fromhex(sys.argv[1]))"
-    done = run_python(code, code_expected=1, args=[data.hex()])
+    done = run_python(code, expected=1, args=[data.hex()])
     assert "LookupError" in done.stderr and "another process" in done.stderr
     done = run_python("import pickle, sharedobj as so; print(pickle.dumps(so.AtomicInt(1)).hex())")
     with pytest.raises(LookupError, match="another process"):

@@ -10,6 +10,7 @@ import threading
 if sys.version_info >= (3, 13):
     import _interpreters
 else:
+    import _xxinterpchannels
     import _xxsubinterpreters as _interpreters
 
 # CPython before 3.14 is not safe when interpreters are made and destroyed at the same time.
@@ -26,6 +27,10 @@ class Sub:
     def run(self, code, **shared):
         """Executes code in its __main__, where `shared` are variables."""
         if sys.version_info < (3, 13):
+            for name, value in shared.items():
+                if isinstance(value, _Channel):
+                    shared[name] = value.id
+                    code = f"{_CHANNEL_CODE}\n{name} = _Channel({name})\n{code}"
             _interpreters.run_string(self.id, code, shared)
             return
         if shared:
@@ -42,6 +47,43 @@ class Sub:
 
     def __exit__(self, *error):
         self.close()
+
+
+# 3.12 has channels only; this gives one the methods of a queue, here and in interpreters.
+_CHANNEL_CODE = """if 1:
+    import _xxinterpchannels
+    class _Channel:
+        def __init__(self, id):
+            self.id = id
+        def put(self, value):
+            _xxinterpchannels.send(self.id, value)
+        def get(self):
+            return _xxinterpchannels.recv(self.id)
+"""
+if sys.version_info < (3, 13):
+    exec(_CHANNEL_CODE)
+
+
+def std_queue():
+    """A queue of the standard library. Goes through Sub.run() as a shared variable."""
+    if sys.version_info >= (3, 14):
+        from concurrent import interpreters
+
+        return interpreters.create_queue()
+    if sys.version_info >= (3, 13):
+        from test.support.interpreters import queues
+
+        return queues.create(syncobj=True)
+    return _Channel(int(_xxinterpchannels.create()))  # noqa: F821
+
+
+def destroy_queue(queue):
+    if sys.version_info >= (3, 13):
+        import _interpqueues
+
+        _interpqueues.destroy(queue.id)
+    else:
+        _xxinterpchannels.destroy(queue.id)
 
 
 def in_thread(function, *args, **kwargs):
@@ -63,6 +105,8 @@ class _Thread(threading.Thread):
             self.result = function(*args, **kwargs)
         except BaseException as error:
             self.error = error
+        finally:
+            self.call = None
 
     def join(self, timeout=60):
         super().join(timeout)

@@ -27,7 +27,10 @@ from .raw import InterpreterError, InterpreterNotFoundError
 # Run in the target by the private module. It finds this package even where it is not on
 # the path, and leaves nothing in __main__.
 _BOOT = """\
-def __sharedobj__(channel):
+def __sharedobj__():
+    names = globals()
+    channel = names.pop("__sharedobj_channel__")
+    del names["__sharedobj__"]
     import sys
     try:
         from sharedobj._interpreters.remote import answer
@@ -38,10 +41,7 @@ def __sharedobj__(channel):
         finally:
             sys.path.remove({folder!r})
     answer(channel)
-try:
-    __sharedobj__(__sharedobj_channel__)
-finally:
-    del __sharedobj__, __sharedobj_channel__
+__sharedobj__()
 """.format(folder=str(Path(__file__).resolve().parents[2]))
 
 
@@ -78,7 +78,7 @@ def _main_origin() -> tuple[str, str] | None:
 
 
 def _is_found_by_name(thing: Any) -> bool:
-    found: Any = sys.modules.get(thing.__module__)
+    found: Any = sys.modules.get(thing.__module__ or "")
     for part in thing.__qualname__.split("."):
         found = getattr(found, part, None)
     return found is thing and (thing.__module__ != "__main__" or _main_origin() is not None)
@@ -211,11 +211,11 @@ class Interpreter:
             return self._perform(task, main)
         except _Unreadable as error:
             # An argument may be of a class of this __main__.
-            other = _main_origin() if main is None else None
-            if other is None:
+            origin = _main_origin() if main is None and "__main__" in str(error) else None
+            if origin is None:
                 raise NotShareableError(f"not readable there: {error}") from None
         try:
-            return self._perform(task, other)
+            return self._perform(task, origin)
         except _Unreadable as error:
             raise NotShareableError(f"not readable there: {error}") from None
 
@@ -280,5 +280,9 @@ def get_main() -> Interpreter:
 def _close_all() -> None:
     """Interpreters that are left at exit end in order, while this one still works."""
     for interpreter in list(_known.values()):
-        if interpreter.id not in (raw.current(), raw.main()):
+        try:
+            running = interpreter.is_running()
+        except InterpreterNotFoundError:
+            continue  # It was closed.
+        if not running:
             interpreter._hold.drop()

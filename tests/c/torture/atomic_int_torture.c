@@ -87,7 +87,7 @@ static void pass_token(struct member *m)
     struct sobj_object *a = m->shared;
     int64_t value = 0, sum;
 
-    while (crew_running(m)) {
+    while (value >= 0 && crew_running(m)) {
         while ((uint64_t)value % m->count != m->index) {
             enum sobj_status status =
                 sobj_atomic_int_wait(a, value, sobj_clock() + LONG_TIME, NULL, &value);

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: MIT */
+/* What a channel costs without a host: channel_bench [REPEATS]
+ *
+ *   one thread    a send and a receive, against a ring under an uncontended pthread mutex
+ *   throughput    blocking sends and receives, one to one and two to two, against the
+ *                 same ring with condition variables
+ *   round trip    an int there and back through two channels, against two futex words;
+ *                 the channels spin as they like, or must park every time
+ *
+ * Every figure is the best of REPEATS (5). A ratio belongs to the run it comes from:
+ * both sides of it were measured in turn on the same processors. Link with the core
+ * compiled without SOBJ_TEST.
+ */
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "atomic.h"
+#include "park.h"
+#include "sharedobj/channel.h"
+
+#define RING 1024
+static int repeats = 5;
+
+static struct sobj_object *new_channel(uint32_t capacity)
+{
+    struct sobj_object *ch;
+
+    if (sobj_channel_new(capacity, &ch) != SOBJ_OK)
+        abort();
+    return ch;
+}
+
+/* ---- the peer: a ring under a mutex */
+
+struct guarded {
+    pthread_mutex_t mutex;
+    pthread_cond_t not_empty, not_full;
+    uint64_t head, tail;
+    sobj_cell cells[RING];
+};
+
+static void guarded_init(struct guarded *g)
+{
+    pthread_mutex_init(&g->mutex, NULL);
+    pthread_cond_init(&g->not_empty, NULL);
+    pthread_cond_init(&g->not_full, NULL);
+    g->head = g->tail = 0;
+}
+
+static void guarded_send(struct guarded *g, sobj_cell c)
+{
+    pthread_mutex_lock(&g->mutex);
+    while (g->tail - g->head == RING)
+        pthread_cond_wait(&g->not_full, &g->mutex);
+    g->cells[g->tail++ % RING] = c;
+    pthread_cond_signal(&g->not_empty);
+    pthread_mutex_unlock(&g->mutex);
+}
+
+static sobj_cell guarded_recv(struct guarded *g)
+{
+    pthread_mutex_lock(&g->mutex);
+    while (g->tail == g->head)
+        pthread_cond_wait(&g->not_empty, &g->mutex);
+    sobj_cell c = g->cells[g->head++ % RING];
+    pthread_cond_signal(&g->not_full);
+    pthread_mutex_unlock(&g->mutex);
+    return c;
+}
+
+/* ---- one thread */
+
+enum { PAIRS = 500000 };
+
+static double pairs_channel(uint32_t capacity)
+{
+    struct sobj_object *ch = new_channel(capacity);
+    int64_t best = INT64_MAX;
+    sobj_cell c;
+
+    for (int r = 0; r < repeats; r++) {
+        int64_t t = sobj_clock();
+        for (int64_t i = 0; i < PAIRS; i++) {
+            sobj_channel_send(ch, sobj_from_int(i), SOBJ_FOREVER, NULL);
+            sobj_channel_recv(ch, &c, SOBJ_FOREVER, NULL);
+        }
+        t = sobj_clock() - t;
+        best = t < best ? t : best;
+    }
+    sobj_unref(ch);
+    return (double)best / PAIRS;
+}
+
+static double pairs_guarded(struct guarded *g)
+{
+    int64_t best = INT64_MAX;
+
+    for (int r = 0; r < repeats; r++) {
+        int64_t t = sobj_clock();
+        for (int64_t i = 0; i < PAIRS; i++) {
+            guarded_send(g, sobj_from_int(i));
+            guarded_recv(g);
+        }
+        t = sobj_clock() - t;
+        best = t < best ? t : best;
+    }
+    return (double)best / PAIRS;
+}
+
+static void one_thread(struct guarded *g)
+{
+    static const uint32_t capacities[] = {1, RING, 0};
+    double base = pairs_guarded(g);
+
+    printf("one thread, send + receive\n");
+    printf("  mutex ring                %7.1f ns\n", base);
+    for (int i = 0; i < 3; i++) {
+        double ns = pairs_channel(capacities[i]);
+        printf("  channel, capacity %-6u  %7.1f ns   %5.2f of the mutex ring\n",
+               capacities[i], ns, ns / base);
+    }
+}
+
+/* ---- throughput */
+
+struct flow {
+    struct sobj_object *channel; /* NULL: the guarded ring */
+    struct guarded *guarded;
+    pthread_barrier_t barrier;
+    int64_t each;
+};
+
+static void *flow_send(void *arg)
+{
+    struct flow *f = arg;
+
+    pthread_barrier_wait(&f->barrier);
+    for (int64_t i = 0; i < f->each; i++) {
+        if (f->channel != NULL)
+            sobj_channel_send(f->channel, sobj_from_int(i), SOBJ_FOREVER, NULL);
+        else
+            guarded_send(f->guarded, sobj_from_int(i));
+    }
+    return NULL;
+}
+
+static void *flow_receive(void *arg)
+{
+    struct flow *f = arg;
+    sobj_cell c;
+
+    pthread_barrier_wait(&f->barrier);
+    for (int64_t i = 0; i < f->each; i++) {
+        if (f->channel != NULL)
+            sobj_channel_recv(f->channel, &c, SOBJ_FOREVER, NULL);
+        else
+            guarded_recv(f->guarded);
+    }
+    return NULL;
+}
+
+/* Returns: millions of messages a second. */
+static double flow(struct sobj_object *channel, struct guarded *g, int sides)
+{
+    pthread_t threads[16];
+    double best = 0;
+
+    for (int r = 0; r < repeats; r++) {
+        struct flow f = {.channel = channel, .guarded = g, .each = 400000 / sides};
+        pthread_barrier_init(&f.barrier, NULL, 2 * (unsigned)sides + 1);
+        for (int i = 0; i < sides; i++) {
+            pthread_create(&threads[2 * i], NULL, flow_send, &f);
+            pthread_create(&threads[2 * i + 1], NULL, flow_receive, &f);
+        }
+        pthread_barrier_wait(&f.barrier);
+        int64_t t = sobj_clock();
+        for (int i = 0; i < 2 * sides; i++)
+            pthread_join(threads[i], NULL);
+        t = sobj_clock() - t;
+        double rate = (double)f.each * sides / (double)t * 1e3;
+        best = rate > best ? rate : best;
+        pthread_barrier_destroy(&f.barrier);
+    }
+    return best;
+}
+
+static void throughput(struct guarded *g, int sides)
+{
+    struct sobj_object *bounded = new_channel(RING), *unbounded = new_channel(0);
+    double base = flow(NULL, g, sides);
+    double b = flow(bounded, NULL, sides), u = flow(unbounded, NULL, sides);
+
+    printf("%d to %d, million messages a second\n", sides, sides);
+    printf("  mutex ring                %7.2f\n", base);
+    printf("  channel, capacity %-6u  %7.2f      %5.2f of the mutex ring\n", RING, b,
+           b / base);
+    printf("  channel, unbounded        %7.2f      %5.2f of the mutex ring\n", u,
+           u / base);
+    sobj_unref(bounded);
+    sobj_unref(unbounded);
+}
+
+/* ---- round trip */
+
+struct trip {
+    struct sobj_object *there, *back; /* NULL: the words */
+    SOBJ_ALIGNED _Atomic(uint32_t) word_there;
+    SOBJ_ALIGNED _Atomic(uint32_t) word_back;
+    uint32_t count;
+    int cpu;
+};
+
+static void pin(int cpu)
+{
+    cpu_set_t set;
+
+    if (cpu < 0)
+        return;
+    CPU_ZERO(&set);
+    CPU_SET(cpu, &set);
+    sched_setaffinity(0, sizeof set, &set);
+}
+
+static void post(_Atomic(uint32_t) *word, uint32_t value)
+{
+    sobj_store_release(word, value); /* Release: pairs with await. */
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+static void await(_Atomic(uint32_t) *word, uint32_t value)
+{
+    uint32_t seen;
+
+    while ((seen = sobj_load_acquire(word)) != value) /* Acquire: pairs with post. */
+        syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);
+}
+
+static void *echo(void *arg)
+{
+    struct trip *t = arg;
+    sobj_cell c;
+
+    pin(t->cpu);
+    for (uint32_t i = 1; i <= t->count; i++) {
+        if (t->there != NULL) {
+            sobj_channel_recv(t->there, &c, SOBJ_FOREVER, NULL);
+            sobj_channel_send(t->back, c, SOBJ_FOREVER, NULL);
+        } else {
+            await(&t->word_there, i);
+            post(&t->word_back, i);
+        }
+    }
+    return NULL;
+}
+
+/* Returns: nanoseconds there and back. */
+static double trip(bool channels, uint32_t count, int here, int there)
+{
+    struct trip t = {.count = count, .cpu = there};
+    double best = 1e18;
+    pthread_t thread;
+    sobj_cell c;
+
+    pin(here);
+    for (int r = 0; r < repeats; r++) {
+        atomic_init(&t.word_there, 0);
+        atomic_init(&t.word_back, 0);
+        t.there = channels ? new_channel(16) : NULL;
+        t.back = channels ? new_channel(16) : NULL;
+        pthread_create(&thread, NULL, echo, &t);
+        int64_t start = sobj_clock();
+        for (uint32_t i = 1; i <= count; i++) {
+            if (channels) {
+                sobj_channel_send(t.there, sobj_from_int(i), SOBJ_FOREVER, NULL);
+                sobj_channel_recv(t.back, &c, SOBJ_FOREVER, NULL);
+            } else {
+                post(&t.word_there, i);
+                await(&t.word_back, i);
+            }
+        }
+        double ns = (double)(sobj_clock() - start) / count;
+        best = ns < best ? ns : best;
+        pthread_join(thread, NULL);
+        if (channels) {
+            sobj_unref(t.there);
+            sobj_unref(t.back);
+        }
+    }
+    return best;
+}
+
+static void round_trip(const char *where, int here, int there)
+{
+    int cpus = sobj__domains.cpus;
+    double base = trip(false, 20000, here, there);
+    double spinning = trip(true, 100000, here, there);
+
+    sobj__domains.cpus = 1; /* nobody spins on one processor */
+    double parked = trip(true, 20000, here, there);
+    sobj__domains.cpus = cpus;
+    printf("round trip, %s\n", where);
+    printf("  two futex words           %7.0f ns\n", base);
+    printf("  channels, always parked   %7.0f ns   %5.2f of the futex words\n", parked,
+           parked / base);
+    printf("  channels, spinning        %7.0f ns   %5.2f of the futex words\n",
+           spinning, spinning / base);
+}
+
+int main(int argc, char **argv)
+{
+    static struct guarded g;
+    cpu_set_t all;
+    int cpu[2] = {-1, -1}, n = 0;
+
+    if (argc > 1)
+        repeats = atoi(argv[1]) > 0 ? atoi(argv[1]) : repeats;
+    if (sobj_runtime_init(NULL) != SOBJ_OK)
+        return 1;
+    sched_getaffinity(0, sizeof all, &all);
+    for (int i = 0; i < CPU_SETSIZE && n < 2; i++) {
+        if (CPU_ISSET(i, &all))
+            cpu[n++] = i;
+    }
+    guarded_init(&g);
+    one_thread(&g);
+    throughput(&g, 1);
+    throughput(&g, 2);
+    if (n == 2)
+        round_trip("a processor each", cpu[0], cpu[1]);
+    round_trip("one processor", cpu[0], cpu[0]);
+    return 0;
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+/* Waiting under load: THREADS SECONDS SEED. Two semaphores made of wait lists; threads
+ * take permits from one, or from either, with and without time limits, in domains that
+ * close under them. There is one permit in each: a wake-up that is lost, or spent on
+ * somebody who leaves, lets a thread sleep for ever. */
+#include <stdlib.h>
+
+#include "crew.h"
+#include "park.h"
+#include "reclaim.h"
+#include "tap.h"
+
+#define LONG_TIME ((int64_t)20 * 1000000000)
+
+struct semaphore {
+    SOBJ_ALIGNED _Atomic(int) permits;
+    struct sobj__waitlist list;
+};
+
+static struct {
+    struct semaphore s[2];
+    _Atomic(int) outside; /* permits that somebody holds */
+} shared;
+
+static bool try_take(struct semaphore *s)
+{
+    /* Acquire, AcqRel: pair with the release in give. */
+    int n = sobj_load_acquire(&s->permits);
+
+    while (n > 0) {
+        if (sobj_cas_acq_rel(&s->permits, &n, n - 1))
+            return true;
+    }
+    return false;
+}
+
+static void give(struct semaphore *s)
+{
+    /* Relaxed: no order but that of the fence in wake_one, which this tests (P1). */
+    sobj_add_relaxed(&s->permits, 1);
+    sobj__wake_one(&s->list);
+}
+
+/* Returns: which one a permit was taken from, or -1 and why not. */
+static int take(unsigned lists, struct semaphore *const s[], int64_t deadline,
+                struct sobj_domain *domain, enum sobj_status *why)
+{
+    for (;;) {
+        struct sobj__waiter waiters[2];
+        struct sobj__parker parker;
+        int got = -1;
+
+        for (unsigned i = 0; i < lists; i++) {
+            if (try_take(s[i]))
+                return (int)i;
+        }
+        *why = sobj__parker_init(&parker, domain);
+        if (*why != SOBJ_OK)
+            return -1;
+        for (unsigned i = 0; i < lists; i++)
+            sobj__wait_enter(&s[i]->list, &waiters[i], &parker);
+        for (unsigned i = 0; i < lists && got < 0; i++)
+            got = try_take(s[i]) ? (int)i : -1;
+        if (got < 0)
+            *why = sobj__park(&parker, deadline);
+        if (got < 0 && *why == SOBJ_OK) {
+            for (unsigned i = 0; i < lists && got < 0; i++)
+                got = try_take(s[i]) ? (int)i : -1;
+        }
+        for (unsigned i = 0; i < lists; i++) {
+            if (sobj__wait_leave(&waiters[i]) && got != (int)i)
+                sobj__wake_one(&s[i]->list);
+        }
+        sobj__parker_fini(&parker);
+        if (got >= 0 || *why != SOBJ_OK)
+            return got;
+    }
+}
+
+static void take_and_give(struct member *m, struct sobj_domain *domain)
+{
+    unsigned first = (unsigned)rng_below(&m->rng, 2);
+    struct semaphore *s[2] = {&shared.s[first], &shared.s[1 - first]};
+    bool patient = rng_below(&m->rng, 3) != 0;
+    int64_t limit = patient ? LONG_TIME : (int64_t)rng_below(&m->rng, 50000);
+    enum sobj_status why = SOBJ_OK;
+    int got = take(1 + (unsigned)rng_below(&m->rng, 2), s, sobj_clock() + limit, domain,
+                   &why);
+
+    if (got < 0) {
+        expect(why == SOBJ_CLOSING || (!patient && why == SOBJ_TIMEOUT), "%s",
+               sobj_status_str(why));
+        return;
+    }
+    int outside = sobj_add_seq_cst(&shared.outside, 1) + 1;
+    expect(outside <= 2, "%d permits", outside);
+    if (rng_below(&m->rng, 4) == 0)
+        sched_yield();
+    sobj_sub_acq_rel(&shared.outside, 1);
+    give(s[got]);
+}
+
+static void work(struct member *m)
+{
+    while (crew_running(m)) {
+        struct sobj_domain *domain = sobj_domain_new((int64_t)m->index);
+        bool early = rng_below(&m->rng, 8) == 0;
+
+        for (int i = 0; i < 20; i++) {
+            if (early && i == 15)
+                sobj_domain_close(domain);
+            take_and_give(m, domain);
+        }
+        sobj_domain_free(domain);
+    }
+}
+
+/* Closes the domain that the others wait in, again and again. */
+struct closing {
+    _Atomic(struct sobj_domain *) domain;
+    struct sobj__waitlist list;
+    _Atomic(int) closed;
+};
+
+static void wait_for_close(struct member *m)
+{
+    struct closing *c = m->shared;
+
+    for (int round = 0; round < 100; round++) {
+        if (m->index == 0)
+            sobj_store_seq_cst(&c->domain, sobj_domain_new(round));
+        crew_meet(m);
+        struct sobj_domain *domain = sobj_load_seq_cst(&c->domain);
+        if (m->index == 0) {
+            sobj_domain_close(domain);
+        } else {
+            struct sobj__parker parker;
+            struct sobj__waiter waiter;
+            enum sobj_status status = sobj__parker_init(&parker, domain);
+            if (status == SOBJ_OK) {
+                sobj__wait_enter(&c->list, &waiter, &parker);
+                status = sobj__park(&parker, sobj_clock() + LONG_TIME);
+                sobj__wait_leave(&waiter);
+            }
+            sobj__parker_fini(&parker);
+            expect(status == SOBJ_CLOSING, "%s", sobj_status_str(status));
+        }
+        crew_meet(m);
+        if (m->index == 0)
+            sobj_domain_free(domain);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    struct torture t = torture_begin(argc, argv, 4);
+    static struct closing c;
+    int before, rounds = 0;
+    struct balance b;
+    int64_t end;
+
+    tap_begin();
+    b = balance_begin();
+    before = tap_failures();
+    end = sobj_clock() + (int64_t)t.milliseconds * 1000000;
+    sobj_store_seq_cst(&shared.s[0].permits, 1);
+    sobj_store_seq_cst(&shared.s[1].permits, 1);
+    do {
+        yield_every(rounds % 2 ? 10 : 0);
+        crew_run(t.threads, t.seed + (uint64_t)rounds++, t.milliseconds / 8, work, NULL);
+        crew_run(t.threads, t.seed, 0, wait_for_close, &c);
+    } while (tap_failures() == before && sobj_clock() < end);
+    yield_every(0);
+    ok(tap_failures() == before, "%d rounds", rounds);
+    ok(sobj_load_seq_cst(&shared.s[0].permits) == 1 &&
+           sobj_load_seq_cst(&shared.s[1].permits) == 1,
+       "both permits are back");
+    balance_check(&b, "torture");
+    return tap_end();
+}
