@@ -34,6 +34,16 @@ void sobj__yield_maybe(void);
 #define SOBJ_YIELD() ((void)0)
 #endif
 
+/* Pause points: named places between two atomic steps, where a test may stop one thread
+ * and let others go on (tests/c/support/pause.h). Nothing in other builds. */
+#ifdef SOBJ_TEST
+extern void (*sobj__pause_hook)(const char *point);
+#define SOBJ_PAUSE(point)                                                              \
+    (SOBJ_UNLIKELY(sobj__pause_hook != NULL) ? sobj__pause_hook(point) : (void)0)
+#else
+#define SOBJ_PAUSE(point) ((void)0)
+#endif
+
 /* ---- C11 family */
 
 #define sobj_load_relaxed(p) atomic_load_explicit((p), memory_order_relaxed)

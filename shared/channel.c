@@ -8,8 +8,11 @@
 #include "platform/platform.h"
 #include "reclaim.h"
 
-/* After so many looks at a cell that is about to change, its thread is not running. */
+/* How often to look at a cell that is about to change, before its thread is taken for
+ * descheduled, and then before it is taken for one that this thread keeps from running. */
 #define BUSY_SPINS 32
+#define BUSY_YIELDS 1000
+#define BUSY_NAP_NS 50000
 
 static struct sobj__channel *channel_of(const struct sobj_object *obj)
 {
@@ -88,13 +91,19 @@ enum sobj_status sobj_channel_new(uint32_t capacity, struct sobj_object **out)
 /* ---- without waiting */
 
 /* Between two looks at a cell that another thread has claimed and not yet stamped; no
- * section is held. That thread needs some instructions, or the processor. */
+ * section is held. That thread needs a few instructions, or the processor. Yielding does
+ * not give it away to a thread of a lower real-time priority; a nap does. There is no
+ * event to wait for: senders that had to announce one would pay for it every time. */
 static void busy_pause(unsigned round)
 {
+    _Atomic(uint32_t) nothing = 0;
+
     if (round < BUSY_SPINS)
         sobj_cpu_relax();
-    else
+    else if (round < BUSY_SPINS + BUSY_YIELDS)
         sched_yield();
+    else
+        sobj__os_wait(&nothing, 0, sobj__now() + BUSY_NAP_NS);
 }
 
 static enum sobj_status put(struct sobj__channel *ch, sobj_cell message)

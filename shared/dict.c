@@ -181,66 +181,50 @@ static enum sobj_status locate(struct sobj__dict *d, const struct sobj__probe *p
 
 /* ---- inserting */
 
-/* A node on its way into the table. */
-struct pending {
-    struct sobj__node *node; /* NULL: none yet */
-    struct sobj__body *body; /* in whose log it is */
-};
-
-/* Marks a node that will not be inserted, so that walkers skip it. */
-static void pending_abandon(struct pending *pending)
+/* Makes a node and enters it into the order. Returns: NULL on no memory. */
+static struct sobj__node *enter(struct sobj__body *body, const struct sobj__probe *p,
+                                sobj_cell value)
 {
-    struct sobj__node *n = pending->node;
+    struct sobj__node *n = sobj__node_new(p, value);
 
     if (n == NULL)
-        return;
-    pending->node = NULL;
-    /* Release: nothing of the value is used through this node any more. */
-    sobj_store_release(&n->value, SOBJ__DELETED);
-    sobj__log_died(pending->body);
-    sobj__node_unref(n); /* the slot's; the log keeps its own */
+        return NULL;
+    if (sobj__log_append(body, n) == SOBJ_OK)
+        return n;
+    sobj__node_unref(n);
+    /* The last reference may free cores, which a section must not do itself. */
+    sobj__retire(n, sobj__node_unref_cb, sobj__node_bytes(n));
+    return NULL;
 }
 
-static enum sobj_status pending_make(struct pending *pending, struct sobj__body *body,
-                                     const struct sobj__probe *p, sobj_cell value)
+/* Takes back a node that was not inserted. A further attempt needs a new one: the key
+ * may have come and gone meanwhile, and an iteration that has shown it would meet this
+ * position next (L2). */
+static void abandon(struct sobj__body *body, struct sobj__node *n)
 {
-    if (pending->node != NULL && pending->body == body) {
-        /* Relaxed: published by the exchange that inserts it. */
-        sobj_store_relaxed(&pending->node->value, value);
-        return SOBJ_OK;
-    }
-    pending_abandon(pending);
-    struct sobj__node *n = sobj__node_new(p, value);
-    if (n == NULL)
-        return SOBJ_NO_MEMORY;
-    if (sobj__log_append(body, n) != SOBJ_OK) {
-        sobj__node_unref(n);
-        /* The last reference may free cores, which a section must not do itself. */
-        sobj__retire(n, sobj__node_unref_cb, sobj__node_bytes(n));
-        return SOBJ_NO_MEMORY;
-    }
-    pending->node = n;
-    pending->body = body;
-    return SOBJ_OK;
+    sobj_sub_relaxed(&body->live, 1); /* Relaxed: C1. */
+    /* Release: nothing of the value is used through this node any more. */
+    sobj_store_release(&n->value, SOBJ__DELETED);
+    sobj__log_died(body);
+    sobj__node_unref(n); /* the slot's; the log keeps its own */
 }
 
 /* Inserts at a place that is VACANT or DEAD.
  * Returns: OK, MISMATCH if somebody was faster, NO_MEMORY. */
 static enum sobj_status insert(struct sobj__dict *d, struct place *place,
-                               const struct sobj__probe *p, struct pending *pending,
-                               sobj_cell value)
+                               const struct sobj__probe *p, sobj_cell value)
 {
     struct sobj__table *t = place->table;
     struct sobj__body *body = t->body;
-    enum sobj_status status = pending_make(pending, body, p, value);
+    struct sobj__node *n = enter(body, p, value);
     sobj_cell expected = SOBJ__DELETED;
     bool inserted;
 
-    if (status != SOBJ_OK)
-        return status;
-    struct sobj__node *n = pending->node;
+    if (n == NULL)
+        return SOBJ_NO_MEMORY;
     /* Relaxed: ordered by the exchange (C1). */
     sobj_add_relaxed(&body->live, 1);
+    SOBJ_PAUSE("dict.insert");
     if (place->kind == VACANT)
         /* AcqRel: publishes the node; the insertion happens here (T1, T6). */
         inserted = sobj_cas_acq_rel(place->slot, &place->word, sobj__slot_word(n));
@@ -248,10 +232,10 @@ static enum sobj_status insert(struct sobj__dict *d, struct place *place,
         /* AcqRel: publishes the node; the insertion happens here (T1). */
         inserted = sobj_cas_acq_rel(&place->node->value, &expected, sobj__forward(n));
     if (!inserted) {
-        sobj_sub_relaxed(&body->live, 1); /* Relaxed: C1. */
+        abandon(body, n);
         return SOBJ_MISMATCH;
     }
-    pending->node = NULL;
+    SOBJ_PAUSE("dict.link");
     /* Release: a walker that sees it need not ask the table (L1). */
     sobj_or_release(&n->refs, SOBJ__LINKED);
     if (place->kind == DEAD) {
@@ -321,6 +305,7 @@ SOBJ_INLINE enum sobj_status change_live(struct place *place, struct change *c,
                 hand_out(c->out, v);
             return SOBJ_OK;
         }
+        SOBJ_PAUSE("dict.store");
         /* AcqRel: publishes the value's blob; the change happens here. */
         if (sobj_cas_acq_rel(&place->node->value, &v, c->value)) {
             c->stored = true;
@@ -335,8 +320,7 @@ SOBJ_INLINE enum sobj_status change_live(struct place *place, struct change *c,
 
 SOBJ_INLINE enum sobj_status change_absent(struct sobj__dict *d, struct place *place,
                                            const struct sobj__probe *p,
-                                           struct pending *pending, struct change *c,
-                                           const enum op op)
+                                           struct change *c, const enum op op)
 {
     enum sobj_status status;
 
@@ -345,7 +329,7 @@ SOBJ_INLINE enum sobj_status change_absent(struct sobj__dict *d, struct place *p
         if (status != SOBJ_OK)
             return status;
     }
-    status = insert(d, place, p, pending, c->value);
+    status = insert(d, place, p, c->value);
     if (status == SOBJ_OK) {
         c->stored = true;
         if (op == EXCHANGE)
@@ -366,7 +350,6 @@ SOBJ_INLINE enum sobj_status update(struct sobj_object *obj, const struct sobj_k
                                     struct change *c, const enum op op)
 {
     struct sobj__dict *d = sobj__dict_of(obj);
-    struct pending pending = {NULL, NULL};
     struct sobj__probe p;
     struct place place;
     enum sobj_status status;
@@ -380,10 +363,8 @@ SOBJ_INLINE enum sobj_status update(struct sobj_object *obj, const struct sobj_k
             if (SOBJ_UNLIKELY(status != SOBJ_OK))
                 break;
             status = place.kind == LIVE ? change_live(&place, c, op)
-                                        : change_absent(d, &place, &p, &pending, c, op);
+                                        : change_absent(d, &place, &p, c, op);
         } while (SOBJ_UNLIKELY(status == SOBJ_MISMATCH));
-        if (SOBJ_UNLIKELY(pending.node != NULL))
-            pending_abandon(&pending);
         sobj__table_help(d);
     }
     sobj__write_end();
@@ -507,6 +488,15 @@ enum sobj_status sobj_dict_compare_and_set(struct sobj_object *d,
 
 static void body_free_cb(void *t) { sobj__body_free(t); }
 
+/* Returns: about what freeing the body of `t` gives back, without values. */
+static size_t body_bytes(struct sobj__table *t)
+{
+    /* Relaxed: an estimate. */
+    int64_t live = sobj_load_relaxed(&t->body->live);
+
+    return (t->mask + 1) * sizeof(sobj__slot_t) + (live > 0 ? (size_t)live * 64 : 0);
+}
+
 enum sobj_status sobj_dict_clear(struct sobj_object *obj)
 {
     struct sobj__dict *d = sobj__dict_of(obj);
@@ -523,10 +513,11 @@ enum sobj_status sobj_dict_clear(struct sobj_object *obj)
             status = SOBJ_NO_MEMORY;
             break;
         }
+        SOBJ_PAUSE("dict.clear");
         /* SeqCst: everything goes at this moment; against move_chunk. A root that has
          * changed makes us count anew: two bodies must not share an epoch. */
         if (sobj_cas_seq_cst(&d->root, &old, fresh)) {
-            sobj__retire(old, body_free_cb, SOBJ__BATCH_BYTES);
+            sobj__retire(old, body_free_cb, body_bytes(old));
             break;
         }
         sobj__body_free(fresh);
@@ -566,10 +557,16 @@ static void dict_destroy(struct sobj_object *obj)
     sobj__free(SOBJ_COUNT_BLOCKS, d, sizeof *d);
 }
 
+static size_t dict_bytes(const struct sobj_object *obj)
+{
+    return body_bytes(root_of(sobj__dict_of(obj)));
+}
+
 static const struct sobj__type dict_type = {
     .tag = SOBJ_TYPE_DICT,
     .name = "SharedDict",
     .destroy = dict_destroy,
+    .bytes = dict_bytes,
 };
 
 enum sobj_status sobj_dict_new(size_t expected, struct sobj_object **out)

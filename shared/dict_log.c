@@ -181,6 +181,7 @@ enum sobj_status sobj__log_append(struct sobj__body *body, struct sobj__node *n)
         if (s != NULL && s->dense && s->first <= position) {
             uint64_t empty = 0;
             n->meta = position << 16 | (n->meta & 0xffff);
+            SOBJ_PAUSE("dict.append");
             /* AcqRel: publishes the node to walkers; pairs with their acquire. */
             if (sobj_cas_acq_rel(&s->cells[position - s->first], &empty,
                                  (uint64_t)(uintptr_t)n))
@@ -264,16 +265,18 @@ static uint64_t compact_run(struct sobj__body *body,
     }
     if (showing > cells / 4 * 3)
         return last;
+    SOBJ_PAUSE("dict.merge");
     merged = end;
     if (showing != 0) {
         merged = segments_merge(from, end, showing);
         if (merged == NULL)
             return last;
+        showing = merged->count; /* some may have died meanwhile */
         sobj_store_relaxed(&merged->next, end); /* Relaxed: published below. */
     }
     /* Release: pairs with the acquire of walkers; they see a complete segment. */
     sobj_store_release(link, merged);
-    /* Relaxed: an estimate. */
+    /* Relaxed: who reports a death may come later; exact at rest. */
     sobj_sub_relaxed(&body->dead, (int64_t)(cells - showing));
     for (struct sobj__segment *s = from; s != end; s = next) {
         next = sobj_load_relaxed(&s->next); /* Relaxed: read before. */

@@ -124,6 +124,7 @@ static bool move_slot(struct sobj__dict *d, struct sobj__table *from,
                 word = sobj_load_acquire(slot); /* Acquire: as above. */
                 continue;
             }
+            SOBJ_PAUSE("dict.drop");
             /* AcqRel: final; an inserter that sees it also sees `next` (T4). */
             if (v == SOBJ__DELETED && !sobj_cas_acq_rel(&n->value, &v, SOBJ__DROPPED))
                 continue; /* inserted again: look anew */
@@ -136,11 +137,15 @@ static bool move_slot(struct sobj__dict *d, struct sobj__table *from,
                 continue;
             }
         }
+        SOBJ_PAUSE("dict.freeze");
         /* AcqRel: from here on the slot never changes (T3). */
         if (sobj_cas_acq_rel(slot, &word, word | SOBJ__FROZEN_SLOT))
             word |= SOBJ__FROZEN_SLOT;
     }
-    return sobj__slot_node(word) == NULL || copy_in(d, to, word);
+    if (sobj__slot_node(word) == NULL)
+        return true;
+    SOBJ_PAUSE("dict.copy");
+    return copy_in(d, to, word);
 }
 
 static void move_chunk(struct sobj__dict *d, struct sobj__table *from,
@@ -361,9 +366,10 @@ static struct sobj__node *tables_take_nodes(struct sobj__table *t)
             /* Relaxed, here and below: the only thread. */
             struct sobj__node *n = sobj__slot_node(sobj_load_relaxed(&t->slots[i]));
             while (n != NULL) {
-                uint32_t refs = sobj_load_relaxed(&n->refs); /* Relaxed: as above. */
-                if (refs & SOBJ__LINKED) {
-                    sobj_store_relaxed(&n->refs, refs & ~SOBJ__LINKED); /* Relaxed */
+                SOBJ_PAUSE("dict.take");
+                /* SeqCst, though no order is needed: iterators that outlive a clear()
+                 * may drop references at the same time. */
+                if (sobj_and_seq_cst(&n->refs, ~SOBJ__LINKED) & SOBJ__LINKED) {
                     n->hash = (uintptr_t)nodes;
                     nodes = n;
                 }

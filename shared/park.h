@@ -8,9 +8,10 @@
  *     status = sobj__parker_init(&parker, domain);          CLOSING: do not wait
  *     sobj__wait_enter(list, &waiter, &parker);             now a wake-up can find us
  *     if (!condition()) status = sobj__park(&parker, deadline);
- *     if (sobj__wait_leave(&waiter) && !took_something)     notified, but not used:
- *         sobj__wake_one(list);                             pass the wake-up on
+ *     woken = sobj__wait_leave(&waiter);
  *     sobj__parker_fini(&parker);
+ *     if (woken) either look at the condition once more, which uses the wake-up, or
+ *         sobj__wake_one(list);                             pass it on (P2)
  *
  * and for several lists (select) the same with one parker and a waiter for each.
  *
@@ -18,7 +19,10 @@
  *       condition again; the waker changes the condition before it looks at the count
  *       (seq_cst fence). One of the two sees the other (Dekker).
  *   P2  A wake-up goes to exactly one parker, first come first served. Whoever gets one
- *       and does not use it passes it on.
+ *       looks at the condition after that, or passes the wake-up on; also a waiter that
+ *       found the condition true before it was woken, since what it was woken for came
+ *       later. Who looks in vain does not pass it on: two waiters would hand it to each
+ *       other for ever.
  *   P3  A waker touches parker and waiter only under the list's lock, and every waiter
  *       takes that lock to leave; so they may live on the waiting thread's stack.
  *   P4  Locks here are taken inside write sections only: a fork copies none of them

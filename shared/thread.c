@@ -123,6 +123,7 @@ void sobj__threads_fork_child(void)
 
 #ifdef SOBJ_TEST
 unsigned sobj__yield_period;
+void (*sobj__pause_hook)(const char *point);
 
 void sobj__yield_maybe(void)
 {

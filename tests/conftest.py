@@ -70,7 +70,7 @@ def run_python():
             [sys.executable, "-X", "faulthandler", *map(str, [*program, *args])],
             capture_output=True,
             text=True,
-            timeout=90,
+            timeout=60,
             **options,
         )
         assert done.returncode == expected, (

@@ -66,7 +66,7 @@ static PyObject *sent(PyObject *self, enum sobj_status status, sobj_cell message
 
 PyDoc_STRVAR(
     send_doc,
-    "send($self, message, /, timeout=None)\n--\n\n"
+    "send($self, /, message, timeout=None)\n--\n\n"
     "Send a message, waiting for room; return True.\n\n"
     "The message is any object that can be pickled; the receiver gets its own\n"
     "copy, and shared objects inside by reference. Atomic: it is sent as a\n"
@@ -221,7 +221,7 @@ static PyObject *channel_recv_nowait(PyObject *self, PyObject *unused)
 
 PyDoc_STRVAR(
     try_recv_doc,
-    "try_recv($self, default=None, /)\n--\n\n"
+    "try_recv($self, /, default=None)\n--\n\n"
     "Receive the oldest message, or return default if there is none.\n\n"
     "Never waits. Raises ChannelClosed when the channel is closed and drained.");
 

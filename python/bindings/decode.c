@@ -121,7 +121,8 @@ struct frame {
 };
 
 /* Recently made dict keys, so that a list of records shares them. */
-#define KEYS 64
+#define KEYS 64u
+#define WAYS 4u
 
 struct decoder {
     struct sobj_state *state;
@@ -174,26 +175,36 @@ static PyObject *refer(struct decoder *d, size_t ordinal)
     return Py_XNewRef(v);
 }
 
-/* A str that is a dict key. Its like may be there already. */
+/* A str that is a dict key. Its like may be there already: in one of the WAYS places
+ * that its hash allows. */
 static PyObject *decode_key_str(struct decoder *d, unsigned aux, const uint64_t *words,
                                 size_t length)
 {
     Py_hash_t hash = (Py_hash_t)words[0];
-    unsigned slot = (unsigned)((uint64_t)hash ^ (uint64_t)hash >> 7) % KEYS;
-    PyObject *v = d->keys_used >> slot & 1 ? d->keys[slot] : NULL;
+    unsigned first =
+        (unsigned)((uint64_t)hash ^ (uint64_t)hash >> 7) % KEYS & ~(WAYS - 1);
+    unsigned place = first + (unsigned)((uint64_t)hash >> 14) % WAYS;
 
     if (hash == -1)
         return sobj__make_str(aux, words + 1, length, hash);
-    if (v != NULL && sobj_cached_hash(v) == hash &&
-        (size_t)PyUnicode_GET_LENGTH(v) == length && sobj__str_aux(v) == aux &&
-        memcmp(PyUnicode_DATA(v), words + 1, length * sobj_str_width(aux)) == 0)
-        return Py_NewRef(v);
-    PyObject *made = sobj__make_str(aux, words + 1, length, hash);
-    if (made != NULL) {
-        Py_XDECREF(v);
-        d->keys[slot] = Py_NewRef(made);
-        d->keys_used |= (uint64_t)1 << slot;
+    for (unsigned i = first; i < first + WAYS; i++) {
+        PyObject *v = d->keys[i];
+        if (!(d->keys_used >> i & 1)) {
+            place = i;
+            break;
+        }
+        if (sobj_cached_hash(v) == hash && (size_t)PyUnicode_GET_LENGTH(v) == length &&
+            sobj__str_aux(v) == aux &&
+            memcmp(PyUnicode_DATA(v), words + 1, length * sobj_str_width(aux)) == 0)
+            return Py_NewRef(v);
     }
+    PyObject *made = sobj__make_str(aux, words + 1, length, hash);
+    if (made == NULL)
+        return NULL;
+    if (d->keys_used >> place & 1)
+        Py_DECREF(d->keys[place]);
+    d->keys[place] = Py_NewRef(made);
+    d->keys_used |= (uint64_t)1 << place;
     return made;
 }
 

@@ -25,7 +25,7 @@
 #define SOBJ__HASH_DEPTH 1000
 /* A value written out takes at most this many words: tuples that hold each other twice,
  * forty deep, would fill any memory. */
-#define SOBJ__VALUE_WORDS ((size_t)1 << 28)
+#define SOBJ__VALUE_WORDS ((size_t)1 << 25)
 
 /* STR and BYTES items of at least this many bytes are numbered in messages, so that what
  * occurs twice is written once. Smaller ones are cheaper to write again. */

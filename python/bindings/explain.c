@@ -171,8 +171,10 @@ static void raise_for_value(struct sobj_encoder *e, PyTypeObject *type, PyObject
 {
     const char *text = ADVICE_FOR(mutables, type);
     const char *base = ADVICE_FOR(exact_types, type);
-    bool numpy = strncmp(type->tp_name, "numpy.", 6) == 0 &&
-                 strcmp(type->tp_name, "numpy.ndarray") != 0;
+    const char *full = PyUnicode_AsUTF8(name);
+    if (full == NULL)
+        return;
+    bool numpy = strncmp(full, "numpy.", 6) == 0 && strcmp(full, "numpy.ndarray") != 0;
 
     if (text != NULL)
         sobj__raise_at(

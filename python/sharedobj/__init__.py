@@ -1,6 +1,7 @@
 """Lock-free containers and atomics shared by interpreters and threads."""
 
-from collections.abc import ItemsView, KeysView, MutableMapping, ValuesView
+# Not collections.abc: this one is there in every interpreter, whatever its path.
+from _collections_abc import ItemsView, KeysView, MutableMapping, ValuesView
 
 from ._sharedobj import (
     MISSING,

@@ -20,7 +20,7 @@ if sys.version_info >= (3, 14):
     # Whoever imports this module gets the standard one.
     sys.modules[__name__] = interpreters
 else:
-    from ._interpreters import (
+    from ._interpreters.local import (
         ExecutionFailed,
         Interpreter,
         InterpreterError,

@@ -25,20 +25,36 @@ struct world {
     struct sobj_object *number; /* an AtomicInt that threads wait on */
     struct sobj_object *things[8];
     uint64_t nonce[2];
+    _Atomic(int) inside; /* threads in the write section of change_pair */
     _Atomic(uint64_t) progress;
     _Atomic(int) forkers; /* still at work */
 };
+
+/* Registered before the core's own handlers, so called after them: the gate is closed,
+ * the process not yet copied. */
+static struct world *forked_world;
+
+static void before_copy(void)
+{
+    for (int i = 0; forked_world != NULL && i < 30; i++) {
+        expect(sobj_load_seq_cst(&forked_world->inside) == 0,
+               "no write section while the gate is closed");
+        sched_yield();
+    }
+}
 
 /* ---- what goes on while the process is forked */
 
 static void change_pair(struct world *w)
 {
     sobj__write_begin();
+    sobj_add_seq_cst(&w->inside, 1);
     sobj__lock_acquire(&w->lock);
     w->a++;
     sched_yield();
     w->b++;
     sobj__lock_release(&w->lock);
+    sobj_sub_acq_rel(&w->inside, 1);
     sobj__write_end();
 }
 
@@ -223,9 +239,11 @@ static void test_fork_while_working(void)
     expect(sobj_atomic_int_new(0, &w.number) == SOBJ_OK, "number");
     for (int i = 0; i < 8; i++)
         w.things[i] = thing_new();
+    forked_world = &w;
     yield_every(30);
     crew_run(5, 1, 0, work, &w);
     yield_every(0);
+    forked_world = NULL;
     ok(tap_failures() == before, "forks from two threads, three at work");
     for (int i = 0; i < 8; i++)
         sobj_unref(w.things[i]);
@@ -277,10 +295,62 @@ static void test_retired(void)
        "what another thread had retired");
 }
 
+/* ---- a thread that waits when the process is forked */
+
+static bool watched(const struct sobj_object *a)
+{
+    return (sobj__mode(a) & SOBJ__WATCHED) != 0;
+}
+
+static void wait_or_set(struct member *m)
+{
+    struct sobj_object *a = m->shared;
+    int64_t value;
+
+    if (m->index == 0) {
+        expect(sobj_atomic_int_wait(a, 0, SOBJ_FOREVER, NULL, &value) == SOBJ_OK,
+               "the wait ends");
+        return;
+    }
+    while (!watched(a))
+        sched_yield();
+    if (m->index == 2) {
+        int status = -1;
+        pid_t pid = fork();
+        if (pid == 0) {
+            alarm(20);
+            expect(!watched(a), "nobody waits in the child");
+#if CHILD_THREADS
+            crew_run(2, 1, 0, wait_or_set, a);
+#endif
+            _exit(tap_failures() != 0);
+        }
+        waitpid(pid, &status, 0);
+        expect(status == 0, "the child ended with %x", status);
+    }
+    if (m->index == m->count - 1)
+        sobj_atomic_int_set(a, 1);
+}
+
+static void test_waiter_left_behind(void)
+{
+    struct balance b = balance_begin();
+    struct sobj_object *a = NULL;
+    int before = tap_failures();
+
+    expect(sobj_atomic_int_new(0, &a) == SOBJ_OK, "number");
+    crew_run(3, 1, 0, wait_or_set, a);
+    ok(tap_failures() == before, "a wait in the child after one in the parent");
+    sobj_unref(a);
+    balance_check(&b, "waiter left behind");
+}
+
 int main(void)
 {
+    pthread_atfork(before_copy, NULL, NULL);
     tap_begin();
     test_retired();
+    test_waiter_left_behind();
     test_fork_while_working();
     return tap_end();
 }

@@ -112,9 +112,12 @@ static void build(void *context)
     char text[200] = {0};
 
     sobj_stream_init(&s);
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < 40; i++) { /* the words inside end in the middle of it */
         if (sobj_stream_object(&s, obj) == SOBJ_OK)
             count++, edges++;
+        expect(s.count == count && references(obj) == 1 + edges, "edge %d", i);
+    }
+    for (int i = 0; i < 20; i++) {
         if (sobj_stream_bytes(&s, 0, text, sizeof text) == SOBJ_OK)
             count += 26;
         if (sobj_stream_word(&s, SOBJ_NONE) == SOBJ_OK)

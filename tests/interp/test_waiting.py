@@ -125,24 +125,27 @@ def test_signals(run_python):
 
 
 def test_ctrl_c(run_python):
-    """The interrupt comes from another thread while the main thread waits."""
+    """The interrupt comes from another thread while the main thread waits. It is repeated:
+    as in every blocking call of Python, a signal that comes after the last look and before
+    the system call is seen with the next one."""
     run_python(
         """if 1:
-        import _thread, os, signal, threading, sharedobj
+        import os, signal, threading, sharedobj
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        a, b = sharedobj.AtomicInt(), sharedobj.AtomicInt()
+        a, stopped = sharedobj.AtomicInt(), threading.Event()
         def interrupt():
-            b.wait(0)
-            os.kill(os.getpid(), signal.SIGINT)
+            while not stopped.wait(0.05):
+                os.kill(os.getpid(), signal.SIGINT)
         thread = threading.Thread(target=interrupt)
         thread.start()
         try:
-            b.set(1)
             a.wait(0)
         except KeyboardInterrupt:
-            thread.join()
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            stopped.set()
         else:
             raise SystemExit(1)
+        thread.join()
         a += 1
         assert a.wait(0) == 1
         """

@@ -33,6 +33,9 @@ class Sub:
                     code = f"{_CHANNEL_CODE}\n{name} = _Channel({name})\n{code}"
             _interpreters.run_string(self.id, code, shared)
             return
+        for value in shared.values():
+            if type(value).__name__ == "Queue":  # 3.13 does not import by itself
+                _interpreters.exec(self.id, f"import {type(value).__module__}")
         if shared:
             _interpreters.set___main___attrs(self.id, shared)
         if (error := _interpreters.exec(self.id, code)) is not None:

@@ -18,7 +18,6 @@ and a reply is one of ("done", result), ("failed", a description of the exceptio
 import builtins
 import importlib
 import marshal
-import runpy
 import sys
 import traceback
 import types
@@ -36,6 +35,8 @@ def _load_main(kind: str, name: str) -> types.ModuleType:
     """The caller's script, run once as an import would: not as __main__."""
     module = _mains.get((kind, name))
     if module is None:
+        import runpy  # rarely needed
+
         run = runpy.run_module if kind == "module" else runpy.run_path
         content = run(name, run_name="<fake __main__>")
         module = _mains[kind, name] = types.ModuleType("<fake __main__>")

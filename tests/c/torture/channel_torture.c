@@ -57,6 +57,7 @@ struct flood {
     enum closing closing;
     uint32_t closing_point; /* the first sender closes there */
     _Atomic(unsigned) senders_left;
+    _Atomic(unsigned) closers;        /* calls of close that said they were the first */
     _Atomic(int64_t) accepted, taken; /* counted after the operation has returned */
     /* written by one member each, read when all have ended */
     uint32_t accepted_by[MAX_THREADS];
@@ -65,6 +66,12 @@ struct flood {
 };
 
 /* ---- flood */
+
+static void flood_close(struct flood *f, bool discard)
+{
+    if (sobj_channel_close(f->channel, discard))
+        sobj_add_seq_cst(&f->closers, 1); /* SeqCst: a sum. */
+}
 
 static int64_t some_deadline(struct rng *rng)
 {
@@ -104,7 +111,7 @@ static void flood_send(struct flood *f, struct rng *rng, unsigned sender)
 
     for (; sent < f->quota; sent++) {
         if (sender == 0 && f->closing != CLOSE_LAST && sent == f->closing_point)
-            sobj_channel_close(f->channel, f->closing == CLOSE_DISCARD);
+            flood_close(f, f->closing == CLOSE_DISCARD);
         sobj_cell c = encode(MESSAGE(sender, sent));
         if (flood_send_one(f, rng, c, sent) == SOBJ_CLOSED) {
             sobj_cell_unref(c);
@@ -116,7 +123,7 @@ static void flood_send(struct flood *f, struct rng *rng, unsigned sender)
     f->accepted_by[sender] = sent;
     /* SeqCst: a sum. */
     if (sobj_add_seq_cst(&f->senders_left, (unsigned)-1) == 1)
-        sobj_channel_close(f->channel, false);
+        flood_close(f, false);
 }
 
 static void flood_receive(struct flood *f, struct rng *rng, unsigned receiver)
@@ -200,6 +207,8 @@ static void flood_verify(struct flood *f)
         expect(received == accepted, "%lld accepted, %lld received (capacity %u)",
                (long long)accepted, (long long)received, f->capacity);
     expect(sobj_channel_count(f->channel) == 0, "the channel is not empty");
+    /* SeqCst: a sum. */
+    expect(sobj_load_seq_cst(&f->closers) == 1, "the channel was closed not once");
 }
 
 static void flood_round(struct rng *rng, unsigned threads, uint32_t capacity)
@@ -287,7 +296,7 @@ static void wait_in_bursts(struct bursts *b, struct member *m)
                "waiter: %s", sobj_status_str(status));
         if (status == SOBJ_OK)
             sobj_add_seq_cst(&b->done, 1); /* SeqCst: a sum. */
-        if (faithful || (status == SOBJ_OK && rng_below(&m->rng, 2) == 0))
+        if (faithful || (status == SOBJ_OK && rng_below(&m->rng, 4) == 0))
             continue;
         int burst;
         /* SeqCst: the driver's signal. */
@@ -366,7 +375,7 @@ int main(int argc, char **argv)
             capacities[rng_below(&rng, sizeof capacities / sizeof *capacities)];
         alarm(HANG_SECONDS);
         yield_every(periods[rng_below(&rng, sizeof periods / sizeof *periods)]);
-        if (rng_below(&rng, 3) == 0)
+        if (rng_below(&rng, 2) == 0)
             bursts_round(&rng, threads, capacity);
         else
             flood_round(&rng, threads, capacity);

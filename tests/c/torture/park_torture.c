@@ -14,7 +14,8 @@
 
 struct semaphore {
     SOBJ_ALIGNED _Atomic(int) permits;
-    struct sobj__waitlist list;
+    /* In a line of its own: a store to one and a load from the other then overlap. */
+    SOBJ_ALIGNED struct sobj__waitlist list;
 };
 
 static struct {
@@ -34,10 +35,12 @@ static bool try_take(struct semaphore *s)
     return false;
 }
 
+/* Needs: the permit, so nobody else changes the number. */
 static void give(struct semaphore *s)
 {
-    /* Relaxed: no order but that of the fence in wake_one, which this tests (P1). */
-    sobj_add_relaxed(&s->permits, 1);
+    /* Release: pairs with the acquire in try_take. A plain store: that the look at the
+     * waiters does not pass it is left to the fence in wake_one (P1). */
+    sobj_store_release(&s->permits, 1);
     sobj__wake_one(&s->list);
 }
 

@@ -1,0 +1,1 @@
+"""The parts of ``python -m sharedobj demo``; ../demo.py puts them together."""

@@ -1,0 +1,39 @@
+"""What each worker interpreter runs. Imports little: every interpreter imports it anew."""
+
+from typing import NamedTuple
+
+from .. import AtomicInt, Channel, SharedDict
+from .words import NotText, words_of
+
+
+class Shared(NamedTuple):
+    """Every object that the interpreters share; each of them gets a handle of each."""
+
+    names: Channel  # of str, closed after the last
+    words: SharedDict  # word -> how often
+    skipped: Channel  # of (file name, reason)
+    bytes: AtomicInt  # done
+    files: AtomicInt  # done, skipped ones included
+    progress: AtomicInt  # steps done; the main interpreter waits for it to change
+    stop: AtomicInt  # 1: end now
+
+
+def count(shared: Shared, bytes_per_step: int) -> None:
+    """Count the words of the files whose names come, until no more come."""
+    names, words, skipped, bytes_done, files_done, progress, stop = shared
+    step = 0
+    for name in names:
+        try:
+            for size, found in words_of(name):
+                words.tally(found)
+                # Waking the main interpreter for every file would cost more than it shows.
+                reached = bytes_done.increment(size) // bytes_per_step
+                if reached > step:
+                    step = reached
+                    progress.fetch_max(step)
+                if stop:
+                    return
+        except (NotText, OSError) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            skipped.send((name, reason or type(error).__name__))
+        files_done += 1

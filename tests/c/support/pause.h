@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* One thread stopped between two atomic steps while others go on, so that an
+ * interleaving which chance would need days for happens each time.
+ *
+ *     struct pause p;
+ *     pause_at(&p, "dict.insert", 0, insert_it, &context);    runs it up to the point
+ *     ... what shall happen meanwhile, in this thread ...
+ *     pause_end(&p);                                          the rest of it
+ *
+ * The points are the SOBJ_PAUSE lines of the core. The thread that stops is usually
+ * inside a section: no grace period ends before it goes on, so whoever is to act
+ * meanwhile must not retire so much that it waits for one.
+ */
+#ifndef SUPPORT_PAUSE_H
+#define SUPPORT_PAUSE_H
+
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdbool.h>
+
+struct pause {
+    const char *point;
+    unsigned skip; /* passings still to be let through */
+    void (*work)(void *context);
+    void *context;
+    bool reached, gone;
+    sem_t stopped, go, done;
+    pthread_t thread;
+};
+
+/* Starts a thread that runs `work` and stops at its passing number `skip` (from 0) of
+ * the point. Returns, when the thread has stopped or ended: whether it has stopped. */
+bool pause_at(struct pause *p, const char *point, unsigned skip,
+              void (*work)(void *context), void *context);
+/* Lets the thread go on until its work is done. The thread itself lives on: its end
+ * would wait for a grace period, hence for all others that still stand somewhere. */
+void pause_go(struct pause *p);
+/* The same, unless that has been done, and the end of the thread. */
+void pause_end(struct pause *p);
+
+#endif

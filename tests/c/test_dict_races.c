@@ -1,0 +1,568 @@
+/* SPDX-License-Identifier: MIT */
+/* Interleavings of the dict, one by one: a thread is stopped between two of its steps,
+ * others do what might go wrong then, and it goes on. Each scenario is the shortest
+ * that an invariant of shared/dict_internal.h forbids; the mutants in
+ * tests/c/mutants/dict die of them. Tables have 8 slots, so that six keys start a
+ * migration, which whoever comes next finishes. */
+#include <stdlib.h>
+
+#include "dict_check.h"
+#include "dict_internal.h"
+#include "dict_keys.h"
+#include "pause.h"
+#include "tap.h"
+
+/* ---- what threads do */
+
+struct job {
+    struct sobj_object *d;
+    int64_t number, value, last;
+    enum sobj_status status;
+    sobj_cell cell;
+};
+
+static void job_set(void *context)
+{
+    struct job *j = context;
+    struct test_key k;
+
+    j->status = sobj_dict_set(j->d, test_key(&k, j->number, false),
+                              test_value(j->number, j->value));
+}
+
+static void job_remove(void *context)
+{
+    struct job *j = context;
+    struct test_key k;
+
+    j->status = sobj_dict_remove(j->d, test_key(&k, j->number, false), NULL);
+}
+
+static void job_remove_range(void *context)
+{
+    struct job *j = context;
+    struct test_key k;
+
+    for (int64_t i = j->number; i <= j->last; i++)
+        sobj_dict_remove(j->d, test_key(&k, i, false), NULL);
+}
+
+static void job_increment(void *context)
+{
+    struct job *j = context;
+    struct test_key k;
+
+    j->status =
+        sobj_dict_increment(j->d, test_key(&k, j->number, false),
+                            sobj_from_int(j->value), sobj_from_int(0), &j->cell);
+}
+
+static void job_clear(void *context)
+{
+    struct job *j = context;
+
+    j->status = sobj_dict_clear(j->d);
+}
+
+static void job_clear_and_free(void *context)
+{
+    job_clear(context);
+    sobj_collect();
+}
+
+/* ---- the same in this thread, and looking */
+
+static void set(struct sobj_object *d, int64_t number, int64_t value)
+{
+    struct job j = {.d = d, .number = number, .value = value};
+
+    job_set(&j);
+    expect(j.status == SOBJ_OK, "set %lld", (long long)number);
+}
+
+static enum sobj_status drop(struct sobj_object *d, int64_t number)
+{
+    struct job j = {.d = d, .number = number};
+
+    job_remove(&j);
+    return j.status;
+}
+
+/* Returns: the tag of the value, or -1 if the key is absent. */
+static int64_t get(struct sobj_object *d, int64_t number)
+{
+    struct test_out out = test_out_init();
+    struct test_key k;
+
+    if (sobj_dict_get(d, test_key(&k, number, false), &out.out) != SOBJ_OK)
+        return -1;
+    test_out_done(&out);
+    expect(out.number == number, "value of another key");
+    return out.tag;
+}
+
+static void see(const struct sobj_entry *e, void *context)
+{
+    int64_t *number = context;
+
+    *number = entry_number(e);
+}
+
+/* Returns: the next key's number, or -1 at the end. */
+static int64_t next(struct sobj_dict_iter *it)
+{
+    int64_t number = -1;
+
+    return sobj_dict_iter_next(it, see, &number) == SOBJ_OK ? number : -1;
+}
+
+/* Returns: how often an iteration shows the key. */
+static int shown(struct sobj_object *d, int64_t number)
+{
+    struct sobj_dict_iter it;
+    int64_t seen;
+    int times = 0;
+
+    sobj_dict_iter_init(&it, d);
+    while ((seen = next(&it)) >= 0)
+        times += seen == number;
+    sobj_dict_iter_fini(&it);
+    return times;
+}
+
+static struct sobj_object *dict_with(int64_t keys)
+{
+    struct sobj_object *d;
+
+    if (sobj_dict_new(0, &d) != SOBJ_OK)
+        abort();
+    for (int64_t i = 0; i < keys; i++)
+        set(d, i, i + 1);
+    return d;
+}
+
+static struct sobj__table *root(struct sobj_object *d)
+{
+    return sobj_load_acquire(&sobj__dict_of(d)->root); /* Acquire: as the core does. */
+}
+
+static void end(struct sobj_object *d, const char *name)
+{
+    sobj_collect();
+    dict_check(d, name);
+    sobj_unref(d);
+}
+
+/* ---- inserting */
+
+/* Between its entry in the log and its exchange a key is not there; after the exchange
+ * it is, whatever the inserter does next (L1, C1). */
+static void inserter_stops(void)
+{
+    struct sobj_object *d = dict_with(3);
+    struct job j = {.d = d, .number = 70, .value = 1};
+    struct pause p;
+
+    ok(pause_at(&p, "dict.insert", 0, job_set, &j),
+       "inserter stops before the exchange");
+    ok(get(d, 70) == -1 && shown(d, 70) == 0, "the key is not there yet");
+    ok(sobj_dict_len(d) >= 3, "len is not too low");
+    pause_end(&p);
+    ok(get(d, 70) == 1 && shown(d, 70) == 1 && sobj_dict_len(d) == 4, "it is there");
+
+    j.number = 71;
+    ok(pause_at(&p, "dict.link", 0, job_set, &j), "inserter stops after the exchange");
+    ok(get(d, 71) == 1 && shown(d, 71) == 1, "the key is found and shown");
+    ok(sobj_dict_len(d) == 5, "and counted");
+    ok(drop(d, 71) == SOBJ_OK && sobj_dict_len(d) == 4, "and can be removed");
+    pause_end(&p);
+    ok(shown(d, 71) == 0 && sobj_dict_len(d) == 4, "and is gone then");
+    end(d, "inserter stops");
+}
+
+/* An insertion that has to try again takes a new position: with the old one an
+ * iteration that has shown the key would come to it once more. */
+static void position_is_not_used_again(void)
+{
+    struct sobj_object *d = dict_with(1);
+    struct job first = {.d = d, .number = 70, .value = 1}, second = first;
+    struct pause p, q;
+    struct sobj_dict_iter it;
+
+    ok(pause_at(&p, "dict.insert", 0, job_set, &first) &&
+           pause_at(&q, "dict.insert", 0, job_set, &second),
+       "two insert one key");
+    pause_go(&p);
+    sobj_dict_iter_init(&it, d);
+    ok(next(&it) == 0 && next(&it) == 70, "an iteration shows it");
+    ok(drop(d, 70) == SOBJ_OK, "it is removed");
+    pause_end(&q);
+    pause_end(&p);
+    ok(get(d, 70) == 1, "and inserted by the other one");
+    ok(next(&it) == -1, "which the iteration does not show");
+    sobj_dict_iter_fini(&it);
+    end(d, "two inserters");
+}
+
+/* An insertion at a dead node against the migration that takes the node out (T4). */
+static void insert_at_dropped(void)
+{
+    struct sobj_object *d = dict_with(5);
+    struct job j = {.d = d, .number = 2, .value = 50};
+    struct pause p;
+
+    drop(d, 2);
+    ok(pause_at(&p, "dict.insert", 0, job_set, &j), "inserter stops at a dead node");
+    set(d, 5, 1);
+    ok(root(d)->mask > 7, "the table is moved meanwhile");
+    ok(get(d, 2) == -1, "the key is absent");
+    pause_end(&p);
+    ok(get(d, 2) == 50 && shown(d, 2) == 1, "the insertion is not lost");
+    end(d, "insert at a dropped node");
+}
+
+/* ---- changing a value */
+
+static void stores_collide(void)
+{
+    struct sobj_object *d = dict_with(0);
+    struct job j = {.d = d, .number = 4, .value = 1};
+    struct pause p;
+
+    job_increment(&j);
+    ok(pause_at(&p, "dict.store", 0, job_increment, &j), "increment stops");
+    struct job k = j;
+    job_increment(&k);
+    ok(k.cell == sobj_from_int(2), "another one comes first");
+    pause_end(&p);
+    ok(j.status == SOBJ_OK && j.cell == sobj_from_int(3), "both count");
+
+    ok(pause_at(&p, "dict.store", 0, job_set, &j), "a store stops");
+    drop(d, 4);
+    pause_end(&p);
+    ok(j.status == SOBJ_OK && get(d, 4) == 1, "a store onto a removed key inserts it");
+    end(d, "stores");
+}
+
+struct slow_reader {
+    struct sobj_out out;
+    struct sobj_object *d;
+    int64_t number, tag;
+};
+
+static void take_slowly(struct sobj_out *out)
+{
+    struct slow_reader *r = (struct slow_reader *)out;
+
+    SOBJ_PAUSE("test.take");
+    test_parse(out->cell, &r->number, &r->tag);
+}
+
+static void job_read(void *context)
+{
+    struct slow_reader *r = context;
+    struct test_key k;
+
+    sobj_dict_get(r->d, test_key(&k, 5, false), &r->out);
+}
+
+/* What a reader has found stays until its section ends. */
+static void reader_sleeps(void)
+{
+    struct sobj_object *d = dict_with(5);
+    struct slow_reader r = {.out = {.take = take_slowly}, .d = d};
+    struct pause p;
+
+    set(d, 5, 3); /* a blob, and the table has been moved */
+    sobj_collect();
+    int64_t nodes = sobj_count(SOBJ_COUNT_NODES), blobs = sobj_count(SOBJ_COUNT_BLOBS);
+    ok(pause_at(&p, "test.take", 0, job_read, &r), "reader stops in its section");
+    drop(d, 5);
+    set(d, 5, 6);
+    set(d, 5, 7);
+    ok(sobj_count(SOBJ_COUNT_BLOBS) == blobs + 1, "no blob is freed meanwhile");
+    ok(sobj_count(SOBJ_COUNT_NODES) == nodes + 1, "no node either");
+    pause_end(&p);
+    ok(r.number == 5 && r.tag == 3, "it reads what was there");
+    end(d, "reader sleeps");
+}
+
+/* ---- moving */
+
+/* A helper of a migration sleeps at any of its steps, for so long that the table it
+ * moves to is itself moved on, and a key whose node it may hold dies, or dies and is
+ * inserted again (T3, T4, T5). */
+static void late_helper(const char *point, unsigned skip, int64_t victim, bool again)
+{
+    struct sobj_object *d = dict_with(5);
+    struct job j = {.d = d, .number = 5, .value = 1};
+    struct pause p;
+
+    if (!expect(pause_at(&p, point, skip, job_set, &j), "helper stops at %s", point))
+        return;
+    set(d, 0, 2); /* finishes the migration */
+    struct sobj__table *second = root(d);
+    expect(second->mask > 7, "moved");
+    expect(get(d, 5) == 1, "in a new place");
+    drop(d, victim);
+    if (again)
+        set(d, victim, 60);
+    expect(get(d, victim) == (again ? 60 : -1), "the victim while the helper sleeps");
+    for (int64_t i = 10; root(d) == second; i++)
+        set(d, i, 1);
+    expect(get(d, victim) == (again ? 60 : -1), "after a further migration");
+    pause_end(&p);
+    expect(get(d, victim) == (again ? 60 : -1), "when it has woken up");
+    sobj_collect();
+    dict_check(d, point);
+    for (int64_t i = 100; i < 150; i++) { /* moves on what is left behind */
+        set(d, i, 1);
+        drop(d, i);
+    }
+    end(d, point);
+}
+
+static void late_helpers(void)
+{
+    int before = tap_failures();
+
+    for (unsigned skip = 0; skip < 6; skip++) {
+        for (int64_t victim = 0; victim < 6; victim++) {
+            late_helper("dict.freeze", skip, victim, false);
+            late_helper("dict.freeze", skip, victim, true);
+            late_helper("dict.copy", skip, victim, false);
+            late_helper("dict.copy", skip, victim, true);
+        }
+    }
+    ok(tap_failures() == before, "a helper may sleep through a further migration");
+}
+
+/* One that is about to drop a dead node, while that is inserted again, or the whole
+ * migration passes (T4). */
+static void late_dropper(bool again)
+{
+    struct sobj_object *d = dict_with(5);
+    struct job j = {.d = d, .number = 5, .value = 1};
+    struct pause p;
+
+    drop(d, 3);
+    ok(pause_at(&p, "dict.drop", 0, job_set, &j),
+       "helper stops before it drops a node");
+    if (again)
+        set(d, 3, 60);
+    for (int64_t i = 10; i < 60; i++)
+        set(d, i, 1);
+    ok(get(d, 3) == (again ? 60 : -1), "the key is %s", again ? "there" : "absent");
+    pause_end(&p);
+    ok(get(d, 3) == (again ? 60 : -1), "and stays so");
+    end(d, "late dropper");
+}
+
+/* A slot is frozen while its key lives, the key dies before it is copied, and somebody
+ * who saw it dead inserts it again after the move: the dead node must have been copied,
+ * since all helpers must decide alike (T3). */
+static void dead_when_copied(unsigned skip, int64_t victim)
+{
+    struct sobj_object *d = dict_with(5);
+    struct job helper = {.d = d, .number = 5, .value = 1};
+    struct job remover = {.d = d, .number = victim};
+    struct job inserter = {.d = d, .number = victim, .value = 60};
+    struct pause p, q, r;
+
+    expect(pause_at(&p, "dict.copy", skip, job_set, &helper), "helper stops");
+    expect(pause_at(&q, "dict.copy", 0, job_remove, &remover), "remover stops");
+    expect(pause_at(&r, "dict.insert", 0, job_set, &inserter), "inserter stops");
+    set(d, 5, 2);
+    expect(root(d)->mask > 7, "moved");
+    pause_go(&r);
+    expect(get(d, victim) == 60, "inserted again, found");
+    pause_go(&q);
+    pause_end(&p);
+    pause_end(&q);
+    pause_end(&r);
+    expect(get(d, victim) == 60, "still there");
+    end(d, "dead when copied");
+}
+
+static void dead_when_copied_all(void)
+{
+    int before = tap_failures();
+
+    for (unsigned skip = 0; skip < 6; skip++)
+        for (int64_t victim = 0; victim < 5; victim++)
+            dead_when_copied(skip, victim);
+    ok(tap_failures() == before, "a key that dies between freeze and copy");
+}
+
+/* Insertions overtake a migration: the new table fills up before the old one is done,
+ * and gets a further one, where copies and insertions go on. */
+static void overtaken(void)
+{
+    enum { FILLERS = 8 };
+    struct sobj_object *d;
+    struct job jobs[FILLERS];
+    struct pause p[FILLERS];
+    bool stopped = true;
+
+    if (sobj_dict_new(2000, &d) != SOBJ_OK)
+        abort();
+    for (int64_t i = 0; i < 3; i++)
+        set(d, i, i + 1);
+    struct sobj__table *first = root(d);
+    drop(d, 2); /* so few keys in so large a table: it shrinks */
+    struct sobj__table *second = sobj_load_acquire(&first->next); /* Acquire */
+    ok(second != NULL && second->mask == 7, "a migration to a table of 8 slots");
+    for (int64_t i = 0; i < FILLERS; i++) {
+        jobs[i] = (struct job){.d = d, .number = 10 + i, .value = 1};
+        stopped &= pause_at(&p[i], "dict.link", 0, job_set, &jobs[i]);
+    }
+    ok(stopped, "8 keys are inserted");
+    set(d, 18, 2);
+    ok(root(d) == first && sobj_load_acquire(&second->next) != NULL, /* Acquire */
+       "a ninth needs a further table, while the first one is still the root");
+    ok(drop(d, 12) == SOBJ_OK && drop(d, 18) == SOBJ_OK, "keys in both are removed");
+    set(d, 12, 3);
+    while (root(d) != second)
+        set(d, 19, 4);
+    bool all = true;
+    for (int64_t i = 0; i < 2; i++)
+        all &= get(d, i) == i + 1;
+    ok(all, "what was copied in the end is there");
+    for (int i = 0; i < FILLERS; i++)
+        pause_go(&p[i]);
+    for (int i = 0; i < FILLERS; i++)
+        pause_end(&p[i]);
+    ok(sobj_dict_len(d) == 11 && get(d, 12) == 3 && get(d, 18) == -1 && get(d, 11) == 1,
+       "all is there");
+    sobj_collect();
+    dict_check(d, "overtaken, before the last migration");
+    while (sobj_load_acquire(&root(d)->next) != NULL) /* Acquire: as above. */
+        set(d, 19, 4);
+    ok(sobj_dict_len(d) == 11 && shown(d, 1) == 1 && shown(d, 12) == 1, "and stays");
+    end(d, "overtaken");
+}
+
+/* clear() between the steps of a migration (both want the root). */
+static void cleared_while_moving(const char *point)
+{
+    struct sobj_object *d = dict_with(5);
+    struct job j = {.d = d, .number = 5, .value = 1};
+    struct pause p;
+
+    drop(d, 1);
+    ok(pause_at(&p, point, 0, job_set, &j), "helper stops at %s", point);
+    ok(sobj_dict_clear(d) == SOBJ_OK && sobj_dict_len(d) == 0, "clear");
+    set(d, 3, 9);
+    pause_end(&p);
+    ok(get(d, 3) == 9 && get(d, 5) == -1 && sobj_dict_len(d) == 1,
+       "what was stored later is there, nothing else");
+    end(d, "cleared while moving");
+}
+
+/* ---- clearing */
+
+/* Two bodies never share an epoch, or an iterator would take one for the other. */
+static void clears_collide(void)
+{
+    struct sobj_object *d = dict_with(5);
+    struct job j = {.d = d};
+    struct pause p;
+    struct sobj_dict_iter it;
+
+    ok(pause_at(&p, "dict.clear", 0, job_clear, &j), "clear stops");
+    ok(sobj_dict_clear(d) == SOBJ_OK, "another one comes first");
+    set(d, 1, 1);
+    set(d, 2, 2);
+    sobj_dict_iter_init(&it, d);
+    pause_end(&p);
+    ok(sobj_dict_len(d) == 0, "both clear");
+    set(d, 3, 3);
+    ok(next(&it) == -1, "an iteration from between them ends");
+    sobj_dict_iter_fini(&it);
+    end(d, "two clears");
+}
+
+/* An iterator gives back a piece of the log that only it still had, while the nodes in
+ * it are freed with the body. */
+static void iterator_ends_while_freed(void)
+{
+    struct sobj_object *d = dict_with(200);
+    struct job j = {.d = d};
+    struct sobj_dict_iter it;
+    struct pause p;
+
+    sobj_dict_iter_init(&it, d);
+    ok(next(&it) == 0, "iterator in the first segment");
+    struct sobj__body *body = root(d)->body;
+    struct sobj__segment *held = it.segment;
+    for (int64_t i = 1; i < 199; i++)
+        drop(d, i);
+    ok(sobj_load_acquire(&body->head) != held, "compacted"); /* Acquire: as walkers. */
+    sobj_collect();
+    ok(pause_at(&p, "dict.take", 0, job_clear_and_free, &j),
+       "clear stops while it frees");
+    sobj_dict_iter_fini(&it);
+    pause_end(&p);
+    end(d, "iterator ends while the body is freed");
+}
+
+/* ---- order log */
+
+/* An inserter sleeps before it fills its cell; the segment is compacted away. */
+static void cell_is_closed(void)
+{
+    struct sobj_object *d = dict_with(20);
+    struct job j = {.d = d, .number = 70, .value = 1};
+    struct pause p;
+
+    ok(pause_at(&p, "dict.append", 0, job_set, &j), "inserter stops before its cell");
+    for (int64_t i = 100; i < 300; i++)
+        set(d, i, 1);
+    for (int64_t i = 100; i < 299; i++)
+        drop(d, i);
+    pause_end(&p);
+    ok(get(d, 70) == 1, "it is found");
+    ok(shown(d, 70) == 1 && shown(d, 0) == 1 && shown(d, 299) == 1, "and shown");
+    end(d, "closed cell");
+}
+
+/* Keys die between the two looks of a compaction: the estimate of dead cells, which
+ * decides about the next one, must not drift. */
+static void die_while_compacted(void)
+{
+    struct sobj_object *d = dict_with(200);
+    struct job j = {.d = d, .number = 1, .last = 190};
+    struct pause p;
+
+    ok(pause_at(&p, "dict.merge", 0, job_remove_range, &j), "compaction stops");
+    ok(drop(d, 0) == SOBJ_OK, "one more dies");
+    pause_end(&p);
+    ok(shown(d, 0) == 0 && shown(d, 199) == 1, "the rest is shown");
+    end(d, "compaction");
+}
+
+int main(void)
+{
+    tap_begin();
+    struct balance b = balance_begin();
+
+    inserter_stops();
+    position_is_not_used_again();
+    insert_at_dropped();
+    stores_collide();
+    reader_sleeps();
+    late_helpers();
+    late_dropper(false);
+    late_dropper(true);
+    dead_when_copied_all();
+    overtaken();
+    cleared_while_moving("dict.freeze");
+    cleared_while_moving("dict.copy");
+    cleared_while_moving("dict.drop");
+    clears_collide();
+    iterator_ends_while_freed();
+    cell_is_closed();
+    die_while_compacted();
+    balance_check(&b, "dict races");
+    return tap_end();
+}
