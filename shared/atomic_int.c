@@ -115,8 +115,7 @@ SOBJ_INLINE int64_t load(const struct atomic_int *a)
 SOBJ_INLINE bool replace(struct atomic_int *a, int64_t *seen, int64_t v)
 {
     /* Full: precedes the look at the mode word (A2). */
-    int64_t was =
-        (int64_t)sobj_word_cas_full(&a->value, (uint64_t)*seen, (uint64_t)v);
+    int64_t was = (int64_t)sobj_word_cas_full(&a->value, (uint64_t)*seen, (uint64_t)v);
     bool done = was == *seen;
 
     *seen = was;

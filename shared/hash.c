@@ -39,8 +39,7 @@ uint64_t sobj_hash_bytes(const void *data, size_t size)
         s.v0 ^= m;
     }
     m = 0;
-    if (left != 0)
-        if (left != 0) /* `data` may be NULL when there is nothing */
+    if (left != 0) /* `data` may be NULL when there is nothing */
         memcpy(&m, p, left);
     m |= (uint64_t)size << 56;
     s.v3 ^= m;

@@ -26,7 +26,7 @@ static struct {
     pthread_mutex_t fork_lock; /* one fork at a time */
     enum sobj_status status;   /* of the initialisation */
     uint64_t nonce[2];
-    struct sobj_object *registry; /* const after init */
+    _Atomic(struct sobj_object *) registry; /* NULL until first asked for */
     /* Argument of the call that starts the runtime. Callers that come while it runs
      * wait for it, so it points to something as long as it is used. */
     _Atomic(const struct sobj_hooks *) hooks;
@@ -91,9 +91,7 @@ static void start(void)
     /* Ids of one process do not name anything in another; the low bits stay small so
      * that ids are readable. */
     sobj__objects.seed = (seed & 0xffffff) | 1;
-    process.status = sobj_dict_new(0, &process.registry);
-    if (process.status == SOBJ_OK &&
-        pthread_atfork(fork_prepare, fork_parent, fork_child) != 0)
+    if (pthread_atfork(fork_prepare, fork_parent, fork_child) != 0)
         process.status = SOBJ_NO_MEMORY;
 }
 
@@ -118,10 +116,23 @@ void sobj_collect(void)
     sobj__reclaim_flush();
 }
 
-struct sobj_object *sobj_registry(void)
+enum sobj_status sobj_registry(struct sobj_object **out)
 {
-    sobj_ref(process.registry);
-    return process.registry;
+    /* Acquire: pairs with the CAS below. */
+    struct sobj_object *registry = sobj_load_acquire(&process.registry), *made;
+
+    if (registry == NULL) {
+        if (sobj_dict_new(0, &made) != SOBJ_OK)
+            return SOBJ_NO_MEMORY;
+        /* AcqRel: publishes the dict; whoever comes second uses the first one's. */
+        if (sobj_cas_acq_rel(&process.registry, &registry, made))
+            registry = made;
+        else
+            sobj_unref(made);
+    }
+    sobj_ref(registry);
+    *out = registry;
+    return SOBJ_OK;
 }
 
 int64_t sobj_clock(void) { return sobj__now(); }

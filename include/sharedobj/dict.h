@@ -68,8 +68,9 @@ void sobj_out_ref(struct sobj_out *out);
  * entries to make room for; 0 is fine. */
 enum sobj_status sobj_dict_new(size_t expected, struct sobj_object **out);
 
-/* The process-wide dict in which objects are found by name. Returns: a new reference. */
-struct sobj_object *sobj_registry(void);
+/* The process-wide dict in which objects are found by name, made when first asked for.
+ * Returns: OK and a new reference in `*out`, or NO_MEMORY. */
+enum sobj_status sobj_registry(struct sobj_object **out);
 
 /* Cells given to these functions are references that are always consumed; `out` may be
  * NULL where a caller does not want the value. A frozen dict answers FROZEN. */

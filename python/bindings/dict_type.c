@@ -523,18 +523,18 @@ static PyType_Spec dict_spec = {
     .slots = dict_slots,
 };
 
+PyObject *sobj_dict_registry(PyObject *module)
+{
+    struct sobj_state *state = sobj_state_of_module(module);
+    struct sobj_object *core;
+    enum sobj_status status = sobj_registry(&core);
+
+    return status == SOBJ_OK ? sobj_handle_for(state, core) : sobj_raise(state, status);
+}
+
 int sobj_dict_exec(PyObject *module, struct sobj_state *state)
 {
-    PyObject *registry;
-    int result;
-
-    if (sobj_handle_add_type(module, state, SOBJ_TYPE_DICT, &dict_spec) < 0 ||
-        sobj_dict_view_exec(module, state) < 0)
+    if (sobj_handle_add_type(module, state, SOBJ_TYPE_DICT, &dict_spec) < 0)
         return -1;
-    registry = sobj_handle_for(state, sobj_registry());
-    if (registry == NULL)
-        return -1;
-    result = PyModule_AddObjectRef(module, "registry", registry);
-    Py_DECREF(registry);
-    return result;
+    return sobj_dict_view_exec(module, state);
 }

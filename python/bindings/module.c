@@ -173,8 +173,17 @@ static PyObject *module_end_waits(PyObject *module, PyObject *unused)
     Py_RETURN_NONE;
 }
 
-PyDoc_STRVAR(getattr_doc, "__getattr__($module, name, /)\n--\n\n"
-                          "Exceptions, which are made when first asked for.");
+PyDoc_STRVAR(getattr_doc,
+             "__getattr__($module, name, /)\n--\n\n"
+             "What is made when first asked for: the exceptions, and registry, a\n"
+             "SharedDict of the whole process in which objects can be found by name.");
+
+static PyObject *module_getattr(PyObject *module, PyObject *name)
+{
+    if (PyUnicode_Check(name) && PyUnicode_CompareWithASCIIString(name, "registry") == 0)
+        return sobj_dict_registry(module);
+    return sobj_errors_getattr(module, name);
+}
 
 static PyMethodDef methods[] = {
     SOBJ_REGISTRY_METHODS,
@@ -183,7 +192,7 @@ static PyMethodDef methods[] = {
     {"_counts", module_counts, METH_NOARGS, counts_doc},
     {"_fail_allocation", module_fail_allocation, METH_O, fail_allocation_doc},
     {"_end_waits", module_end_waits, METH_NOARGS, end_waits_doc},
-    {"__getattr__", sobj_errors_getattr, METH_O, getattr_doc},
+    {"__getattr__", module_getattr, METH_O, getattr_doc},
     {NULL},
 };
 

@@ -3,6 +3,7 @@
 # Not collections.abc: this one is there in every interpreter, whatever its path.
 from _collections_abc import ItemsView, KeysView, MutableMapping, ValuesView
 
+from . import _sharedobj
 from ._sharedobj import (
     MISSING,
     AtomicInt,
@@ -13,7 +14,6 @@ from ._sharedobj import (
     collect,
     explain,
     is_shareable,
-    registry,
     set_handle_lease,
     stats,
 )
@@ -41,6 +41,6 @@ __all__ = [
 ]
 
 MutableMapping.register(SharedDict)
-KeysView.register(type(SharedDict().keys()))
-ValuesView.register(type(SharedDict().values()))
-ItemsView.register(type(SharedDict().items()))
+KeysView.register(_sharedobj.SharedDictKeys)
+ValuesView.register(_sharedobj.SharedDictValues)
+ItemsView.register(_sharedobj.SharedDictItems)

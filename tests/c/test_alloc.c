@@ -68,9 +68,10 @@ static void test_faults(void)
 
 static void test_tables(void)
 {
-    static const size_t sizes[] = {64,          4096,        100 * 1000,      2 * MIB - 64,
-                                   2 * MIB,     2 * MIB + 1, 3 * MIB + 12345, 4 * MIB,
-                                   6 * MIB - 64};
+    static const size_t sizes[] = {
+        64,          4096,        100 * 1000,      2 * MIB - 64,
+        2 * MIB,     2 * MIB + 1, 3 * MIB + 12345, 4 * MIB,
+        6 * MIB - 64};
     struct balance b = balance_begin();
 
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {

@@ -32,7 +32,8 @@ static void test_operations(void)
     ok(sobj_type_of(a) == SOBJ_TYPE_ATOMIC_INT && sobj_atomic_int_get(a) == -7, "get");
     sobj_atomic_int_set(a, MIN);
     ok(sobj_atomic_int_get(a) == MIN, "set");
-    ok(sobj_atomic_int_exchange(a, 5) == MIN && sobj_atomic_int_get(a) == 5, "exchange");
+    ok(sobj_atomic_int_exchange(a, 5) == MIN && sobj_atomic_int_get(a) == 5,
+       "exchange");
     ok(sobj_atomic_int_compare_and_set(a, 5, MAX, &seen) && seen == 5 &&
            sobj_atomic_int_get(a) == MAX,
        "compare_and_set that holds");
@@ -57,8 +58,8 @@ static void test_operations(void)
 
 static void test_add(void)
 {
-    static const int64_t numbers[] = {0,       1,       -1,      2,           -2,
-                                      MAX,     MAX - 1, MIN,     MIN + 1,     MAX / 2,
+    static const int64_t numbers[] = {0,       1,       -1,         2,          -2,
+                                      MAX,     MAX - 1, MIN,        MIN + 1,    MAX / 2,
                                       MIN / 2, 1 << 20, -(1 << 20), MAX / 2 + 1};
     enum { N = sizeof numbers / sizeof *numbers };
     struct sobj_object *a = new_int(0);

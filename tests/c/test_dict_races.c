@@ -70,74 +70,12 @@ static void job_clear_and_free(void *context)
     sobj_collect();
 }
 
-/* ---- the same in this thread, and looking */
-
-static void set(struct sobj_object *d, int64_t number, int64_t value)
-{
-    struct job j = {.d = d, .number = number, .value = value};
-
-    job_set(&j);
-    expect(j.status == SOBJ_OK, "set %lld", (long long)number);
-}
-
-static enum sobj_status drop(struct sobj_object *d, int64_t number)
-{
-    struct job j = {.d = d, .number = number};
-
-    job_remove(&j);
-    return j.status;
-}
-
-/* Returns: the tag of the value, or -1 if the key is absent. */
-static int64_t get(struct sobj_object *d, int64_t number)
-{
-    struct test_out out = test_out_init();
-    struct test_key k;
-
-    if (sobj_dict_get(d, test_key(&k, number, false), &out.out) != SOBJ_OK)
-        return -1;
-    test_out_done(&out);
-    expect(out.number == number, "value of another key");
-    return out.tag;
-}
-
-static void see(const struct sobj_entry *e, void *context)
-{
-    int64_t *number = context;
-
-    *number = entry_number(e);
-}
-
-/* Returns: the next key's number, or -1 at the end. */
-static int64_t next(struct sobj_dict_iter *it)
-{
-    int64_t number = -1;
-
-    return sobj_dict_iter_next(it, see, &number) == SOBJ_OK ? number : -1;
-}
-
-/* Returns: how often an iteration shows the key. */
-static int shown(struct sobj_object *d, int64_t number)
-{
-    struct sobj_dict_iter it;
-    int64_t seen;
-    int times = 0;
-
-    sobj_dict_iter_init(&it, d);
-    while ((seen = next(&it)) >= 0)
-        times += seen == number;
-    sobj_dict_iter_fini(&it);
-    return times;
-}
-
 static struct sobj_object *dict_with(int64_t keys)
 {
-    struct sobj_object *d;
+    struct sobj_object *d = dict_new();
 
-    if (sobj_dict_new(0, &d) != SOBJ_OK)
-        abort();
     for (int64_t i = 0; i < keys; i++)
-        set(d, i, i + 1);
+        dict_put(d, i, i + 1);
     return d;
 }
 
@@ -165,18 +103,19 @@ static void inserter_stops(void)
 
     ok(pause_at(&p, "dict.insert", 0, job_set, &j),
        "inserter stops before the exchange");
-    ok(get(d, 70) == -1 && shown(d, 70) == 0, "the key is not there yet");
+    ok(dict_look(d, 70) == -1 && dict_shown(d, 70) == 0, "the key is not there yet");
     ok(sobj_dict_len(d) >= 3, "len is not too low");
     pause_end(&p);
-    ok(get(d, 70) == 1 && shown(d, 70) == 1 && sobj_dict_len(d) == 4, "it is there");
+    ok(dict_look(d, 70) == 1 && dict_shown(d, 70) == 1 && sobj_dict_len(d) == 4,
+       "it is there");
 
     j.number = 71;
     ok(pause_at(&p, "dict.link", 0, job_set, &j), "inserter stops after the exchange");
-    ok(get(d, 71) == 1 && shown(d, 71) == 1, "the key is found and shown");
+    ok(dict_look(d, 71) == 1 && dict_shown(d, 71) == 1, "the key is found and shown");
     ok(sobj_dict_len(d) == 5, "and counted");
-    ok(drop(d, 71) == SOBJ_OK && sobj_dict_len(d) == 4, "and can be removed");
+    ok(dict_drop(d, 71) && sobj_dict_len(d) == 4, "and can be removed");
     pause_end(&p);
-    ok(shown(d, 71) == 0 && sobj_dict_len(d) == 4, "and is gone then");
+    ok(dict_shown(d, 71) == 0 && sobj_dict_len(d) == 4, "and is gone then");
     end(d, "inserter stops");
 }
 
@@ -194,12 +133,12 @@ static void position_is_not_used_again(void)
        "two insert one key");
     pause_go(&p);
     sobj_dict_iter_init(&it, d);
-    ok(next(&it) == 0 && next(&it) == 70, "an iteration shows it");
-    ok(drop(d, 70) == SOBJ_OK, "it is removed");
+    ok(dict_next(&it) == 0 && dict_next(&it) == 70, "an iteration shows it");
+    ok(dict_drop(d, 70), "it is removed");
     pause_end(&q);
     pause_end(&p);
-    ok(get(d, 70) == 1, "and inserted by the other one");
-    ok(next(&it) == -1, "which the iteration does not show");
+    ok(dict_look(d, 70) == 1, "and inserted by the other one");
+    ok(dict_next(&it) == -1, "which the iteration does not show");
     sobj_dict_iter_fini(&it);
     end(d, "two inserters");
 }
@@ -211,13 +150,13 @@ static void insert_at_dropped(void)
     struct job j = {.d = d, .number = 2, .value = 50};
     struct pause p;
 
-    drop(d, 2);
+    dict_drop(d, 2);
     ok(pause_at(&p, "dict.insert", 0, job_set, &j), "inserter stops at a dead node");
-    set(d, 5, 1);
+    dict_put(d, 5, 1);
     ok(root(d)->mask > 7, "the table is moved meanwhile");
-    ok(get(d, 2) == -1, "the key is absent");
+    ok(dict_look(d, 2) == -1, "the key is absent");
     pause_end(&p);
-    ok(get(d, 2) == 50 && shown(d, 2) == 1, "the insertion is not lost");
+    ok(dict_look(d, 2) == 50 && dict_shown(d, 2) == 1, "the insertion is not lost");
     end(d, "insert at a dropped node");
 }
 
@@ -238,9 +177,10 @@ static void stores_collide(void)
     ok(j.status == SOBJ_OK && j.cell == sobj_from_int(3), "both count");
 
     ok(pause_at(&p, "dict.store", 0, job_set, &j), "a store stops");
-    drop(d, 4);
+    dict_drop(d, 4);
     pause_end(&p);
-    ok(j.status == SOBJ_OK && get(d, 4) == 1, "a store onto a removed key inserts it");
+    ok(j.status == SOBJ_OK && dict_look(d, 4) == 1,
+       "a store onto a removed key inserts it");
     end(d, "stores");
 }
 
@@ -273,13 +213,13 @@ static void reader_sleeps(void)
     struct slow_reader r = {.out = {.take = take_slowly}, .d = d};
     struct pause p;
 
-    set(d, 5, 3); /* a blob, and the table has been moved */
+    dict_put(d, 5, 3); /* a blob, and the table has been moved */
     sobj_collect();
     int64_t nodes = sobj_count(SOBJ_COUNT_NODES), blobs = sobj_count(SOBJ_COUNT_BLOBS);
     ok(pause_at(&p, "test.take", 0, job_read, &r), "reader stops in its section");
-    drop(d, 5);
-    set(d, 5, 6);
-    set(d, 5, 7);
+    dict_drop(d, 5);
+    dict_put(d, 5, 6);
+    dict_put(d, 5, 7);
     ok(sobj_count(SOBJ_COUNT_BLOBS) == blobs + 1, "no blob is freed meanwhile");
     ok(sobj_count(SOBJ_COUNT_NODES) == nodes + 1, "no node either");
     pause_end(&p);
@@ -300,24 +240,25 @@ static void late_helper(const char *point, unsigned skip, int64_t victim, bool a
 
     if (!expect(pause_at(&p, point, skip, job_set, &j), "helper stops at %s", point))
         return;
-    set(d, 0, 2); /* finishes the migration */
+    dict_put(d, 0, 2); /* finishes the migration */
     struct sobj__table *second = root(d);
     expect(second->mask > 7, "moved");
-    expect(get(d, 5) == 1, "in a new place");
-    drop(d, victim);
+    expect(dict_look(d, 5) == 1, "in a new place");
+    dict_drop(d, victim);
     if (again)
-        set(d, victim, 60);
-    expect(get(d, victim) == (again ? 60 : -1), "the victim while the helper sleeps");
+        dict_put(d, victim, 60);
+    expect(dict_look(d, victim) == (again ? 60 : -1),
+           "the victim while the helper sleeps");
     for (int64_t i = 10; root(d) == second; i++)
-        set(d, i, 1);
-    expect(get(d, victim) == (again ? 60 : -1), "after a further migration");
+        dict_put(d, i, 1);
+    expect(dict_look(d, victim) == (again ? 60 : -1), "after a further migration");
     pause_end(&p);
-    expect(get(d, victim) == (again ? 60 : -1), "when it has woken up");
+    expect(dict_look(d, victim) == (again ? 60 : -1), "when it has woken up");
     sobj_collect();
     dict_check(d, point);
     for (int64_t i = 100; i < 150; i++) { /* moves on what is left behind */
-        set(d, i, 1);
-        drop(d, i);
+        dict_put(d, i, 1);
+        dict_drop(d, i);
     }
     end(d, point);
 }
@@ -345,16 +286,17 @@ static void late_dropper(bool again)
     struct job j = {.d = d, .number = 5, .value = 1};
     struct pause p;
 
-    drop(d, 3);
+    dict_drop(d, 3);
     ok(pause_at(&p, "dict.drop", 0, job_set, &j),
        "helper stops before it drops a node");
     if (again)
-        set(d, 3, 60);
+        dict_put(d, 3, 60);
     for (int64_t i = 10; i < 60; i++)
-        set(d, i, 1);
-    ok(get(d, 3) == (again ? 60 : -1), "the key is %s", again ? "there" : "absent");
+        dict_put(d, i, 1);
+    ok(dict_look(d, 3) == (again ? 60 : -1), "the key is %s",
+       again ? "there" : "absent");
     pause_end(&p);
-    ok(get(d, 3) == (again ? 60 : -1), "and stays so");
+    ok(dict_look(d, 3) == (again ? 60 : -1), "and stays so");
     end(d, "late dropper");
 }
 
@@ -372,15 +314,15 @@ static void dead_when_copied(unsigned skip, int64_t victim)
     expect(pause_at(&p, "dict.copy", skip, job_set, &helper), "helper stops");
     expect(pause_at(&q, "dict.copy", 0, job_remove, &remover), "remover stops");
     expect(pause_at(&r, "dict.insert", 0, job_set, &inserter), "inserter stops");
-    set(d, 5, 2);
+    dict_put(d, 5, 2);
     expect(root(d)->mask > 7, "moved");
     pause_go(&r);
-    expect(get(d, victim) == 60, "inserted again, found");
+    expect(dict_look(d, victim) == 60, "inserted again, found");
     pause_go(&q);
     pause_end(&p);
     pause_end(&q);
     pause_end(&r);
-    expect(get(d, victim) == 60, "still there");
+    expect(dict_look(d, victim) == 60, "still there");
     end(d, "dead when copied");
 }
 
@@ -407,9 +349,9 @@ static void overtaken(void)
     if (sobj_dict_new(2000, &d) != SOBJ_OK)
         abort();
     for (int64_t i = 0; i < 3; i++)
-        set(d, i, i + 1);
+        dict_put(d, i, i + 1);
     struct sobj__table *first = root(d);
-    drop(d, 2); /* so few keys in so large a table: it shrinks */
+    dict_drop(d, 2); /* so few keys in so large a table: it shrinks */
     struct sobj__table *second = sobj_load_acquire(&first->next); /* Acquire */
     ok(second != NULL && second->mask == 7, "a migration to a table of 8 slots");
     for (int64_t i = 0; i < FILLERS; i++) {
@@ -417,28 +359,30 @@ static void overtaken(void)
         stopped &= pause_at(&p[i], "dict.link", 0, job_set, &jobs[i]);
     }
     ok(stopped, "8 keys are inserted");
-    set(d, 18, 2);
+    dict_put(d, 18, 2);
     ok(root(d) == first && sobj_load_acquire(&second->next) != NULL, /* Acquire */
        "a ninth needs a further table, while the first one is still the root");
-    ok(drop(d, 12) == SOBJ_OK && drop(d, 18) == SOBJ_OK, "keys in both are removed");
-    set(d, 12, 3);
-    while (root(d) != second)
-        set(d, 19, 4);
+    ok(dict_drop(d, 12) && dict_drop(d, 18), "keys in both are removed");
+    dict_put(d, 12, 3);
+    while (root(d) == first)
+        dict_put(d, 19, 4);
     bool all = true;
     for (int64_t i = 0; i < 2; i++)
-        all &= get(d, i) == i + 1;
+        all &= dict_look(d, i) == i + 1;
     ok(all, "what was copied in the end is there");
     for (int i = 0; i < FILLERS; i++)
         pause_go(&p[i]);
     for (int i = 0; i < FILLERS; i++)
         pause_end(&p[i]);
-    ok(sobj_dict_len(d) == 11 && get(d, 12) == 3 && get(d, 18) == -1 && get(d, 11) == 1,
+    ok(sobj_dict_len(d) == 11 && dict_look(d, 12) == 3 && dict_look(d, 18) == -1 &&
+           dict_look(d, 11) == 1,
        "all is there");
     sobj_collect();
     dict_check(d, "overtaken, before the last migration");
     while (sobj_load_acquire(&root(d)->next) != NULL) /* Acquire: as above. */
-        set(d, 19, 4);
-    ok(sobj_dict_len(d) == 11 && shown(d, 1) == 1 && shown(d, 12) == 1, "and stays");
+        dict_put(d, 19, 4);
+    ok(sobj_dict_len(d) == 11 && dict_shown(d, 1) == 1 && dict_shown(d, 12) == 1,
+       "and stays");
     end(d, "overtaken");
 }
 
@@ -449,12 +393,12 @@ static void cleared_while_moving(const char *point)
     struct job j = {.d = d, .number = 5, .value = 1};
     struct pause p;
 
-    drop(d, 1);
+    dict_drop(d, 1);
     ok(pause_at(&p, point, 0, job_set, &j), "helper stops at %s", point);
     ok(sobj_dict_clear(d) == SOBJ_OK && sobj_dict_len(d) == 0, "clear");
-    set(d, 3, 9);
+    dict_put(d, 3, 9);
     pause_end(&p);
-    ok(get(d, 3) == 9 && get(d, 5) == -1 && sobj_dict_len(d) == 1,
+    ok(dict_look(d, 3) == 9 && dict_look(d, 5) == -1 && sobj_dict_len(d) == 1,
        "what was stored later is there, nothing else");
     end(d, "cleared while moving");
 }
@@ -471,13 +415,13 @@ static void clears_collide(void)
 
     ok(pause_at(&p, "dict.clear", 0, job_clear, &j), "clear stops");
     ok(sobj_dict_clear(d) == SOBJ_OK, "another one comes first");
-    set(d, 1, 1);
-    set(d, 2, 2);
+    dict_put(d, 1, 1);
+    dict_put(d, 2, 2);
     sobj_dict_iter_init(&it, d);
     pause_end(&p);
     ok(sobj_dict_len(d) == 0, "both clear");
-    set(d, 3, 3);
-    ok(next(&it) == -1, "an iteration from between them ends");
+    dict_put(d, 3, 3);
+    ok(dict_next(&it) == -1, "an iteration from between them ends");
     sobj_dict_iter_fini(&it);
     end(d, "two clears");
 }
@@ -492,11 +436,11 @@ static void iterator_ends_while_freed(void)
     struct pause p;
 
     sobj_dict_iter_init(&it, d);
-    ok(next(&it) == 0, "iterator in the first segment");
+    ok(dict_next(&it) == 0, "iterator in the first segment");
     struct sobj__body *body = root(d)->body;
     struct sobj__segment *held = it.segment;
     for (int64_t i = 1; i < 199; i++)
-        drop(d, i);
+        dict_drop(d, i);
     ok(sobj_load_acquire(&body->head) != held, "compacted"); /* Acquire: as walkers. */
     sobj_collect();
     ok(pause_at(&p, "dict.take", 0, job_clear_and_free, &j),
@@ -517,12 +461,13 @@ static void cell_is_closed(void)
 
     ok(pause_at(&p, "dict.append", 0, job_set, &j), "inserter stops before its cell");
     for (int64_t i = 100; i < 300; i++)
-        set(d, i, 1);
+        dict_put(d, i, 1);
     for (int64_t i = 100; i < 299; i++)
-        drop(d, i);
+        dict_drop(d, i);
     pause_end(&p);
-    ok(get(d, 70) == 1, "it is found");
-    ok(shown(d, 70) == 1 && shown(d, 0) == 1 && shown(d, 299) == 1, "and shown");
+    ok(dict_look(d, 70) == 1, "it is found");
+    ok(dict_shown(d, 70) == 1 && dict_shown(d, 0) == 1 && dict_shown(d, 299) == 1,
+       "and shown");
     end(d, "closed cell");
 }
 
@@ -535,9 +480,9 @@ static void die_while_compacted(void)
     struct pause p;
 
     ok(pause_at(&p, "dict.merge", 0, job_remove_range, &j), "compaction stops");
-    ok(drop(d, 0) == SOBJ_OK, "one more dies");
+    ok(dict_drop(d, 0), "one more dies");
     pause_end(&p);
-    ok(shown(d, 0) == 0 && shown(d, 199) == 1, "the rest is shown");
+    ok(dict_shown(d, 0) == 0 && dict_shown(d, 199) == 1, "the rest is shown");
     end(d, "compaction");
 }
 

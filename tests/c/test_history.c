@@ -44,8 +44,8 @@ static void test_register(void)
          GET(1, 2, 3, 0));
     GOOD(&model_int, "read during the write sees the new value", SET(0, 1, 4, 5),
          GET(1, 2, 3, 5));
-    BAD(&model_int, "new, then old, during one write", SET(0, 1, 9, 5),
-        GET(1, 2, 3, 5), GET(2, 4, 5, 0));
+    BAD(&model_int, "new, then old, during one write", SET(0, 1, 9, 5), GET(1, 2, 3, 5),
+        GET(2, 4, 5, 0));
     GOOD(&model_int, "old, then new, during one write", SET(0, 1, 9, 5),
          GET(1, 2, 3, 0), GET(2, 4, 5, 5));
     GOOD(&model_int, "two overlapping writes, readers agree", SET(0, 1, 9, 5),

@@ -33,7 +33,8 @@ static void test_references(void)
     sobj_unref(obj);
     sobj_unref(obj);
     ok(sobj_attach(id, &found) == SOBJ_STALE, "gone, though its memory is still there");
-    ok(sobj_count(SOBJ_COUNT_OBJECTS) == objects, "destroyed after a grace period only");
+    ok(sobj_count(SOBJ_COUNT_OBJECTS) == objects,
+       "destroyed after a grace period only");
     sobj_collect();
     ok(sobj_count(SOBJ_COUNT_OBJECTS) == objects - 1, "destroyed");
     ok(sobj_attach(id, &found) == SOBJ_STALE, "still gone");
@@ -58,7 +59,8 @@ static void test_ids(void)
         last = id;
     }
     ok(wrong == 0, "ids of cores in the same slot differ");
-    static const int64_t bad[] = {0, -1, 1, INT64_MIN, INT64_MAX, 0xffffffff, 0x7fffffff};
+    static const int64_t bad[] = {0,         -1,         1,         INT64_MIN,
+                                  INT64_MAX, 0xffffffff, 0x7fffffff};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         wrong += sobj_attach(bad[i], &found) != SOBJ_STALE;
     for (int i = 0; i < 100000; i++)

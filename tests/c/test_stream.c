@@ -88,9 +88,11 @@ static void test_edges(void)
         uint64_t word;
         memcpy(&word, blob->data + 8 * i, 8);
         same = same && sobj_stream_kind(word) == SOBJ_ST_OBJECT &&
-               sobj_stream_count(word) == i && sobj_blob_edges(blob)[i] == (i % 2 ? two : one);
+               sobj_stream_count(word) == i &&
+               sobj_blob_edges(blob)[i] == (i % 2 ? two : one);
     }
-    ok(same && blob->edges == 100 && sobj_blob_size(blob) == 800, "what the blob holds");
+    ok(same && blob->edges == 100 && sobj_blob_size(blob) == 800,
+       "what the blob holds");
     sobj_stream_object(&s, one);
     sobj_stream_fini(&s);
     ok(references(one) == 51, "fini drops the edges");
@@ -122,7 +124,8 @@ static void build(void *context)
             count += 26;
         if (sobj_stream_word(&s, SOBJ_NONE) == SOBJ_OK)
             count++;
-        expect(s.count == count && s.edge_count == edges && references(obj) == 1 + edges,
+        expect(s.count == count && s.edge_count == edges &&
+                   references(obj) == 1 + edges,
                "a failure changes nothing");
     }
     struct sobj_blob *blob = sobj_stream_blob(&s, SOBJ_BLOB_STREAM);

@@ -33,8 +33,8 @@ static bool float_holds(double d)
     double size = fabs(d);
 
     /* Smaller than 2^-255 or not below 2^257; 2^-255 itself is the word of 0.0. */
-    bool immediate = bits_of(d) == 0 ||
-                     (size >= 0x1p-255 && size < 0x1p257 && bits_of(d) != bits_of(0x1p-255));
+    bool immediate = bits_of(d) == 0 || (size >= 0x1p-255 && size < 0x1p257 &&
+                                         bits_of(d) != bits_of(0x1p-255));
     if (!immediate)
         return c == 0;
     return sobj_is_float(c) && !sobj_is_int(c) && !sobj_is_special(c) &&
@@ -44,11 +44,37 @@ static bool float_holds(double d)
 static void test_floats(void)
 {
     static const double special[] = {
-        0.0,       -0.0,      1.0,       -1.0,      0.1,         -0.1,        1e-300,
-        1e300,     DBL_MIN,   DBL_MAX,   -DBL_MAX,  DBL_EPSILON, 0x1p-255,    -0x1p-255,
-        0x1p-256,  -0x1p-256, 0x1p-254,  0x1p255,   0x1p256,     -0x1p256,    0x1p257,
-        0x1p-1074, 0x1p-1022, INFINITY,  -INFINITY, 1.5,         0x1.8p-255,  3.14159,
-        0x1.fffffffffffffp256, -0x1.fffffffffffffp256, 0x1.0000000000001p-255,
+        0.0,
+        -0.0,
+        1.0,
+        -1.0,
+        0.1,
+        -0.1,
+        1e-300,
+        1e300,
+        DBL_MIN,
+        DBL_MAX,
+        -DBL_MAX,
+        DBL_EPSILON,
+        0x1p-255,
+        -0x1p-255,
+        0x1p-256,
+        -0x1p-256,
+        0x1p-254,
+        0x1p255,
+        0x1p256,
+        -0x1p256,
+        0x1p257,
+        0x1p-1074,
+        0x1p-1022,
+        INFINITY,
+        -INFINITY,
+        1.5,
+        0x1.8p-255,
+        3.14159,
+        0x1.fffffffffffffp256,
+        -0x1.fffffffffffffp256,
+        0x1.0000000000001p-255,
     };
     struct rng r = rng_seed(11);
     int wrong = 0, immediate = 0;
@@ -65,7 +91,8 @@ static void test_floats(void)
         wrong += !isnan(d) && !float_holds(d);
         immediate += sobj_from_float(d) != 0;
     }
-    ok(wrong == 0 && immediate > 100000, "random bit patterns, %d immediate", immediate);
+    ok(wrong == 0 && immediate > 100000, "random bit patterns, %d immediate",
+       immediate);
     /* Every exponent, both signs, with the mantissas at its ends. */
     for (uint64_t e = 0; e < 2047; e++) {
         for (int i = 0; i < 8; i++) {
@@ -73,7 +100,8 @@ static void test_floats(void)
                                 : i % 4 == 1 ? 1
                                 : i % 4 == 2 ? ((uint64_t)1 << 52) - 1
                                              : rng_next(&r) >> 12;
-            wrong += !float_holds(double_of((uint64_t)(i / 4) << 63 | e << 52 | mantissa));
+            wrong +=
+                !float_holds(double_of((uint64_t)(i / 4) << 63 | e << 52 | mantissa));
         }
     }
     ok(wrong == 0, "every exponent");
@@ -81,8 +109,8 @@ static void test_floats(void)
 
 static void test_ints(void)
 {
-    static const int64_t in[] = {0, 1, -1, 255, SOBJ_INT_MAX, SOBJ_INT_MIN,
-                                 SOBJ_INT_MAX - 1, SOBJ_INT_MIN + 1};
+    static const int64_t in[] = {
+        0, 1, -1, 255, SOBJ_INT_MAX, SOBJ_INT_MIN, SOBJ_INT_MAX - 1, SOBJ_INT_MIN + 1};
     static const int64_t out[] = {SOBJ_INT_MAX + 1, SOBJ_INT_MIN - 1, INT64_MAX,
                                   INT64_MIN};
     struct rng r = rng_seed(12);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Keys and values for dict tests: integers as int keys, as strings, as streams with
- * another given form; with good hashes or deliberately bad ones. */
+ * another given form; with good hashes or deliberately bad ones. And single steps for
+ * tests that know what comes out. */
 #ifndef SUPPORT_DICT_KEYS_H
 #define SUPPORT_DICT_KEYS_H
 
@@ -8,6 +9,7 @@
 #include <string.h>
 
 #include "sharedobj/dict.h"
+#include "tap.h"
 
 struct test_key {
     struct sobj_key key;
@@ -41,8 +43,8 @@ static inline const struct sobj_key *test_key(struct test_key *k, int64_t number
     case 2:
         key->kind = SOBJ_KEY_ASCII;
         key->bytes = k->text;
-        key->size = (size_t)snprintf(k->text, sizeof k->text, "key %lld",
-                                     (long long)number);
+        key->size =
+            (size_t)snprintf(k->text, sizeof k->text, "key %lld", (long long)number);
         key->hash = sobj_hash_bytes(k->text, key->size);
         break;
     default:
@@ -132,6 +134,80 @@ static inline void test_out_done(struct test_out *t)
 {
     if (sobj_is_int(t->out.cell))
         test_parse(t->out.cell, &t->number, &t->tag);
+}
+
+/* ---- steps, with good hashes */
+
+static inline struct sobj_object *dict_new(void)
+{
+    struct sobj_object *d = NULL;
+
+    expect(sobj_dict_new(0, &d) == SOBJ_OK, "new dict");
+    return d;
+}
+
+static inline void dict_put(struct sobj_object *d, int64_t number, int64_t tag)
+{
+    struct test_key k;
+    enum sobj_status status =
+        sobj_dict_set(d, test_key(&k, number, false), test_value(number, tag));
+
+    expect(status == SOBJ_OK, "set %lld: %s", (long long)number,
+           sobj_status_str(status));
+}
+
+/* Returns: whether the key was there. */
+static inline bool dict_drop(struct sobj_object *d, int64_t number)
+{
+    struct test_key k;
+
+    return sobj_dict_remove(d, test_key(&k, number, false), NULL) == SOBJ_OK;
+}
+
+/* Returns: the tag of the value, or -1 if the key is absent. */
+static inline int64_t dict_look(struct sobj_object *d, int64_t number)
+{
+    struct test_out out = test_out_init();
+    struct test_key k;
+
+    if (sobj_dict_get(d, test_key(&k, number, false), &out.out) != SOBJ_OK)
+        return -1;
+    test_out_done(&out);
+    expect(out.number == number, "value of %lld under %lld", (long long)out.number,
+           (long long)number);
+    return out.tag;
+}
+
+static inline void dict_see(const struct sobj_entry *e, void *context)
+{
+    int64_t *seen = context;
+
+    seen[0] = entry_number(e);
+    test_parse(e->value, &seen[1], &seen[2]);
+    expect(seen[0] == seen[1], "value of %lld shown under %lld", (long long)seen[1],
+           (long long)seen[0]);
+}
+
+/* Returns: the number of the next key, or -1 at the end. */
+static inline int64_t dict_next(struct sobj_dict_iter *it)
+{
+    int64_t seen[3];
+
+    return sobj_dict_iter_next(it, dict_see, seen) == SOBJ_OK ? seen[0] : -1;
+}
+
+/* Returns: how often an iteration shows the key. */
+static inline int dict_shown(struct sobj_object *d, int64_t number)
+{
+    struct sobj_dict_iter it;
+    int64_t seen;
+    int times = 0;
+
+    sobj_dict_iter_init(&it, d);
+    while ((seen = dict_next(&it)) >= 0)
+        times += seen == number;
+    sobj_dict_iter_fini(&it);
+    return times;
 }
 
 #endif

@@ -22,7 +22,7 @@
 
 struct search {
     const struct model *model;
-    struct op *ops;                     /* sorted by thread, then time */
+    struct op *ops;                      /* sorted by thread, then time */
     uint32_t first[HISTORY_THREADS + 1]; /* where a thread's operations begin */
     size_t count;
     /* configurations */

@@ -27,12 +27,12 @@ extern const struct model model_queue;
 
 /* One entry of a dict; begins absent. */
 enum entry_kind {
-    ENTRY_GET,      /* () -> found, value */
-    ENTRY_SET,      /* (value) */
-    ENTRY_ADD,      /* (value) -> done, the present value if not */
-    ENTRY_EXCHANGE, /* (value) -> found, old */
-    ENTRY_REMOVE,   /* () -> found, old */
-    ENTRY_CAS,      /* (expected, desired) -> done; ENTRY_ABSENT for none */
+    ENTRY_GET,       /* () -> found, value */
+    ENTRY_SET,       /* (value) */
+    ENTRY_ADD,       /* (value) -> done, the present value if not */
+    ENTRY_EXCHANGE,  /* (value) -> found, old */
+    ENTRY_REMOVE,    /* () -> found, old */
+    ENTRY_CAS,       /* (expected, desired) -> done; ENTRY_ABSENT for none */
     ENTRY_INCREMENT, /* (n) -> sum; from 0 if absent */
 };
 #define ENTRY_ABSENT INT64_MIN

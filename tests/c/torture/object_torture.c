@@ -71,7 +71,8 @@ static void attach(struct mine *me)
 
 static void redeem(struct mine *me)
 {
-    uint64_t ticket = sobj_load_seq_cst(&shared.tickets[rng_below(&me->m->rng, PLACES)]);
+    uint64_t ticket =
+        sobj_load_seq_cst(&shared.tickets[rng_below(&me->m->rng, PLACES)]);
     struct sobj_object *obj;
 
     if (rng_below(&me->m->rng, 3) == 0) {
@@ -126,7 +127,8 @@ int main(int argc, char **argv)
         sobj_store_seq_cst(&shared.cells[i], SOBJ_NONE);
     do {
         yield_every(rounds % 2 ? 20 : 0);
-        crew_run(t.threads, t.seed + (uint64_t)rounds++, t.milliseconds / 8, work, NULL);
+        crew_run(t.threads, t.seed + (uint64_t)rounds++, t.milliseconds / 8, work,
+                 NULL);
     } while (tap_failures() == before && sobj_clock() < end);
     yield_every(0);
     ok(tap_failures() == before, "%d crews", rounds);

@@ -154,23 +154,95 @@ static void wait_for_close(struct member *m)
     }
 }
 
+/* One who waits and one who wakes, at the same moment again and again: the narrowest
+ * window of P1, some nanoseconds between the looks of the two. */
+struct lockstep {
+    SOBJ_ALIGNED _Atomic(uint64_t) begun;
+    SOBJ_ALIGNED _Atomic(uint64_t) condition;
+    SOBJ_ALIGNED _Atomic(uint64_t) ended;
+    SOBJ_ALIGNED struct sobj__waitlist list;
+};
+
+/* Spins until `*word` is `value`, since both must run at once; but not for long. */
+static void await(_Atomic(uint64_t) *word, uint64_t value)
+{
+    for (uint32_t i = 1; sobj_load_acquire(word) != value; i++) {
+        if (i % 4096 == 0)
+            sched_yield();
+    }
+}
+
+static void wake_in_step(struct member *m)
+{
+    struct lockstep *s = m->shared;
+
+    for (uint64_t round = 1; crew_running(m); round++) {
+        sobj_store_seq_cst(&s->begun, round);
+        for (uint64_t i = rng_below(&m->rng, 200); i > 0; i--)
+            atomic_signal_fence(memory_order_seq_cst); /* a loop that stays */
+        sobj_store_release(&s->condition, round);
+        sobj__wake_one(&s->list);
+        await(&s->ended, round);
+    }
+    sobj_store_seq_cst(&s->begun, UINT64_MAX);
+}
+
+static void wait_in_step(struct member *m)
+{
+    struct lockstep *s = m->shared;
+
+    for (uint64_t round = 1;; round++) {
+        struct sobj__parker parker;
+        struct sobj__waiter waiter;
+        enum sobj_status status = sobj__parker_init(&parker, NULL);
+        uint32_t spins = 0;
+
+        for (uint64_t seen = 0; seen != round; spins++) {
+            seen = sobj_load_acquire(&s->begun);
+            if (seen == UINT64_MAX)
+                return;
+            if (spins % 4096 == 4095)
+                sched_yield();
+        }
+        sobj__wait_enter(&s->list, &waiter, &parker);
+        /* Relaxed: the fence in wait_enter is what is tested. */
+        if (sobj_load_relaxed(&s->condition) != round)
+            status = sobj__park(&parker, sobj_clock() + LONG_TIME);
+        expect(status == SOBJ_OK, "round %llu: %s", (unsigned long long)round,
+               sobj_status_str(status));
+        sobj__wait_leave(&waiter);
+        sobj__parker_fini(&parker);
+        sobj_store_release(&s->ended, round);
+    }
+}
+
+static void step(struct member *m)
+{
+    if (m->index == 0)
+        wake_in_step(m);
+    else
+        wait_in_step(m);
+}
+
 int main(int argc, char **argv)
 {
     struct torture t = torture_begin(argc, argv, 4);
     static struct closing c;
     int before, rounds = 0;
+    static struct lockstep lockstep;
     struct balance b;
     int64_t end;
 
     tap_begin();
     b = balance_begin();
     before = tap_failures();
-    end = sobj_clock() + (int64_t)t.milliseconds * 1000000;
+    end = sobj_clock() + (int64_t)t.milliseconds * 500000;
     sobj_store_seq_cst(&shared.s[0].permits, 1);
     sobj_store_seq_cst(&shared.s[1].permits, 1);
     do {
         yield_every(rounds % 2 ? 10 : 0);
-        crew_run(t.threads, t.seed + (uint64_t)rounds++, t.milliseconds / 8, work, NULL);
+        crew_run(t.threads, t.seed + (uint64_t)rounds++, t.milliseconds / 8, work,
+                 NULL);
         crew_run(t.threads, t.seed, 0, wait_for_close, &c);
     } while (tap_failures() == before && sobj_clock() < end);
     yield_every(0);
@@ -178,6 +250,10 @@ int main(int argc, char **argv)
     ok(sobj_load_seq_cst(&shared.s[0].permits) == 1 &&
            sobj_load_seq_cst(&shared.s[1].permits) == 1,
        "both permits are back");
+    before = tap_failures();
+    crew_run(2, t.seed, t.milliseconds / 2, step, &lockstep);
+    ok(tap_failures() == before, "%llu rounds in lockstep",
+       (unsigned long long)sobj_load_seq_cst(&lockstep.ended));
     balance_check(&b, "torture");
     return tap_end();
 }
