@@ -11,12 +11,12 @@
  *   A1  Every value the word ever has is the result of one operation. An operation that
  *       does not change it takes effect at the load, or failed compare-and-swap, that
  *       it decides by.
- *   A2  No lost wake-up. A waiter sets WATCHED, links itself, passes a seq_cst fence and
- *       looks at the value; a writer stores the value, passes a full barrier and looks
- *       at WATCHED. The two barriers come one after the other in the order of all such
- *       barriers: if the waiter's is first, the writer sees WATCHED (and, behind the
- *       same kind of pair in sobj__wake_all, the waiter); otherwise the waiter sees the
- *       new value. On x86-64 the locked instruction is that barrier, on arm64 a DMB
+ *   A2  No lost wake-up. A waiter sets WATCHED, links itself, passes a seq_cst fence
+ *       and looks at the value; a writer stores the value, passes a full barrier and
+ *       looks at WATCHED. The two barriers come one after the other in the order of all
+ *       such barriers: if the waiter's is first, the writer sees WATCHED (and, behind
+ *       the same kind of pair in sobj__wake_all, the waiter); otherwise the waiter sees
+ *       the new value. On x86-64 the locked instruction is that barrier, on arm64 a DMB
  *       follows the exclusive pair: its release half alone would let the load of the
  *       mode word pass it.
  *   A3  WATCHED is set while `watchers` is not 0; both change under `lock` only, so the

@@ -112,6 +112,21 @@ enum sobj_status sobj_dict_iter_next(struct sobj_dict_iter *it, sobj_take_entry 
     }
 }
 
+/* Returns: bytes of the nodes that are in slots of `t` but no longer in the log. */
+static size_t slots_only_bytes(struct sobj__table *t)
+{
+    size_t bytes = 0;
+
+    for (uint64_t i = 0; i <= t->mask; i++) {
+        /* Acquire: pairs with the CAS that filled the slot. */
+        struct sobj__node *n = sobj__slot_node(sobj_load_acquire(&t->slots[i]));
+        /* Relaxed: R1; for a figure only. */
+        if (n != NULL && (sobj_load_relaxed(&n->refs) & ~SOBJ__LINKED) == 1)
+            bytes += sobj__node_bytes(n);
+    }
+    return bytes;
+}
+
 size_t sobj_dict_bytes(const struct sobj_object *obj)
 {
     struct sobj__dict *d = sobj__dict_of(obj);
@@ -121,7 +136,8 @@ size_t sobj_dict_bytes(const struct sobj_object *obj)
     /* Acquire, here and below: pair with the CASes that published what is loaded. */
     struct sobj__table *root = sobj_load_acquire(&d->root);
     for (struct sobj__table *t = root; t != NULL; t = sobj_load_acquire(&t->next))
-        bytes += sizeof *t + t->chunks + (t->mask + 1) * sizeof(sobj__slot_t);
+        bytes += sizeof *t + t->chunks + (t->mask + 1) * sizeof(sobj__slot_t) +
+                 slots_only_bytes(t);
     bytes += sobj__log_bytes(root->body);
     struct sobj__segment *s = sobj_load_acquire(&root->body->head); /* Acquire */
     for (; s != NULL; s = sobj_load_acquire(&s->next)) {            /* Acquire */

@@ -111,10 +111,10 @@ static struct sobj__segment *segment_after(struct sobj__body *body,
 
     if (next == NULL) {
         /* Relaxed: a guess at how many more will come. */
-        int64_t live = sobj_load_relaxed(&body->live);
-        uint32_t capacity = live < SEGMENT_MIN   ? SEGMENT_MIN
-                            : live > SEGMENT_MAX ? SEGMENT_MAX
-                                                 : (uint32_t)live;
+        int64_t guess = sobj_load_relaxed(&body->live) / 4;
+        uint32_t capacity = guess < SEGMENT_MIN   ? SEGMENT_MIN
+                            : guess > SEGMENT_MAX ? SEGMENT_MAX
+                                                  : (uint32_t)guess;
         next = segment_new(capacity, seg->last);
         if (next == NULL)
             return NULL;
@@ -285,6 +285,34 @@ static uint64_t compact_run(struct sobj__body *body,
     return last;
 }
 
+/* What the last segment may hold of dead cells before that is worth anything: more
+ * than the dict holds of live ones is too much (it was made for more keys). */
+static int64_t room_at_tail(const struct sobj__segment *tail, int64_t live)
+{
+    return tail->capacity < live + DEAD_SLACK ? tail->capacity : live + DEAD_SLACK;
+}
+
+/* Ends the last segment before it is full, so that it can be compacted too: the
+ * positions that it has left are skipped. Returns: the new last one, or `s` if there is
+ * no memory for it. */
+static struct sobj__segment *segment_end(struct sobj__body *body, struct sobj__segment *s)
+{
+    struct sobj__segment *next = segment_after(body, s);
+    uint64_t tail = sobj_load_relaxed(&body->tail); /* Relaxed: the CAS looks again. */
+
+    if (next == NULL)
+        return s;
+    while (tail < s->last) {
+        uint64_t left = s->last - tail;
+        /* AcqRel: positions only grow (L2); nobody gets one of these any more. */
+        if (sobj_cas_acq_rel(&body->tail, &tail, s->last)) {
+            sobj_add_relaxed(&body->dead, (int64_t)left); /* Relaxed: as in append. */
+            break;
+        }
+    }
+    return next;
+}
+
 static void compact(struct sobj__body *body)
 {
     _Atomic(struct sobj__segment *) *link = &body->head;
@@ -300,6 +328,9 @@ static void compact(struct sobj__body *body)
         hint_advance(body, stop, next);
         stop = sobj_load_acquire(&body->tail_hint); /* Acquire: as above. */
     }
+    int64_t live = sobj_load_relaxed(&body->live); /* Relaxed: an estimate. */
+    if (room_at_tail(stop, live) < stop->capacity)
+        stop = segment_end(body, stop);
     s = sobj_load_acquire(link); /* Acquire: as above. */
     while (s != stop && s->last <= body->compact_from) {
         link = &s->next;
@@ -319,6 +350,7 @@ void sobj__log_died(struct sobj__body *body)
     if (SOBJ_LIKELY(dead <= live + DEAD_SLACK))
         return;
     /* Acquire: pairs with the linking CAS. */
-    if (dead > live + DEAD_SLACK + sobj_load_acquire(&body->tail_hint)->capacity)
+    struct sobj__segment *tail = sobj_load_acquire(&body->tail_hint);
+    if (dead > live + DEAD_SLACK + room_at_tail(tail, live))
         compact(body);
 }

@@ -17,7 +17,10 @@ from ._sharedobj import (
     set_handle_lease,
     stats,
 )
-from ._sharedobj import __getattr__ as __getattr__
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = [
     "MISSING",
@@ -34,6 +37,7 @@ __all__ = [
     "attach",
     "collect",
     "explain",
+    "interpreters",
     "is_shareable",
     "registry",
     "set_handle_lease",
@@ -44,3 +48,12 @@ MutableMapping.register(SharedDict)
 KeysView.register(_sharedobj.SharedDictKeys)
 ValuesView.register(_sharedobj.SharedDictValues)
 ItemsView.register(_sharedobj.SharedDictItems)
+
+
+def __getattr__(name: str) -> "Any":
+    """What is made when first asked for: it costs milliseconds in every interpreter."""
+    if name == "interpreters":
+        from importlib import import_module
+
+        return import_module("sharedobj.interpreters")
+    return _sharedobj.__getattr__(name)

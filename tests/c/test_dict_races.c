@@ -337,8 +337,9 @@ static void dead_when_copied_all(void)
 }
 
 /* Insertions overtake a migration: the new table fills up before the old one is done,
- * and gets a further one, where copies and insertions go on. */
-static void overtaken(void)
+ * and gets a further one, where copies and insertions go on; or, for want of memory,
+ * gets none for a while. */
+static void overtaken(bool no_memory)
 {
     enum { FILLERS = 8 };
     struct sobj_object *d;
@@ -359,6 +360,15 @@ static void overtaken(void)
         stopped &= pause_at(&p[i], "dict.link", 0, job_set, &jobs[i]);
     }
     ok(stopped, "8 keys are inserted");
+    for (int i = 0; no_memory && i < 50; i++) {
+        sobj_fail_allocation(0); /* the further table, for what has to be copied */
+        expect(!dict_drop(d, 99), "a removal that only helps");
+        sobj_fail_allocation(-1);
+        expect(dict_look(d, 0) == 1 && dict_look(d, 17) == 1 && dict_look(d, 18) == -1,
+               "usable without memory");
+    }
+    ok(root(d) == first && sobj_load_acquire(&second->next) == NULL, /* Acquire */
+       "the migration is not over");
     dict_put(d, 18, 2);
     ok(root(d) == first && sobj_load_acquire(&second->next) != NULL, /* Acquire */
        "a ninth needs a further table, while the first one is still the root");
@@ -452,21 +462,23 @@ static void iterator_ends_while_freed(void)
 
 /* ---- order log */
 
-/* An inserter sleeps before it fills its cell; the segment is compacted away. */
-static void cell_is_closed(void)
+/* An inserter sleeps before it fills its cell; the segment is compacted away, with more
+ * behind it, or as the last one, which is too large for what is left. */
+static void cell_is_closed(int64_t before, int64_t behind)
 {
-    struct sobj_object *d = dict_with(20);
-    struct job j = {.d = d, .number = 70, .value = 1};
+    struct sobj_object *d = dict_with(before);
+    struct job j = {.d = d, .number = 7000, .value = 1};
     struct pause p;
 
     ok(pause_at(&p, "dict.append", 0, job_set, &j), "inserter stops before its cell");
-    for (int64_t i = 100; i < 300; i++)
+    for (int64_t i = before; i < before + behind; i++)
         dict_put(d, i, 1);
-    for (int64_t i = 100; i < 299; i++)
+    for (int64_t i = 1; i < before + behind; i++)
         dict_drop(d, i);
+    dict_put(d, 6000, 1);
     pause_end(&p);
-    ok(dict_look(d, 70) == 1, "it is found");
-    ok(dict_shown(d, 70) == 1 && dict_shown(d, 0) == 1 && dict_shown(d, 299) == 1,
+    ok(dict_look(d, 7000) == 1, "it is found");
+    ok(dict_shown(d, 7000) == 1 && dict_shown(d, 0) == 1 && dict_shown(d, 6000) == 1,
        "and shown");
     end(d, "closed cell");
 }
@@ -500,13 +512,15 @@ int main(void)
     late_dropper(false);
     late_dropper(true);
     dead_when_copied_all();
-    overtaken();
+    overtaken(false);
+    overtaken(true);
     cleared_while_moving("dict.freeze");
     cleared_while_moving("dict.copy");
     cleared_while_moving("dict.drop");
     clears_collide();
     iterator_ends_while_freed();
-    cell_is_closed();
+    cell_is_closed(20, 200);
+    cell_is_closed(1000, 0);
     die_while_compacted();
     balance_check(&b, "dict races");
     return tap_end();

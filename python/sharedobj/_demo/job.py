@@ -109,8 +109,8 @@ class Job:
     def _feed(self) -> None:
         names = self.shared.names
         try:
-            for path, _ in self.files:
-                names.send(path)
+            for file in self.files:
+                names.send(file)
         except ChannelClosed:
             return
         names.close()

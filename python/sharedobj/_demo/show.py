@@ -1,6 +1,6 @@
 """What the demo prints while it runs and at the end."""
 
-import os
+import shutil
 import time
 from collections.abc import Iterable, Sequence
 from typing import TextIO
@@ -48,7 +48,7 @@ class Progress:
             filled = round(BAR * min(share, 1.0))
             line = f"[{'#' * filled}{'.' * (BAR - filled)}] {text}"
             # One column is left free: a full last one makes some terminals wrap.
-            width = os.get_terminal_size(self._out.fileno()).columns - 1
+            width = shutil.get_terminal_size().columns - 1
             print("\r" + line[:width].ljust(width), end="", file=self._out, flush=True)
         elif int(share * 4) > self._quarter:
             self._quarter = int(share * 4)

@@ -9,7 +9,7 @@ from .words import NotText, words_of
 class Shared(NamedTuple):
     """Every object that the interpreters share; each of them gets a handle of each."""
 
-    names: Channel  # of str, closed after the last
+    names: Channel  # of (file name, size), closed after the last
     words: SharedDict  # word -> how often
     skipped: Channel  # of (file name, reason)
     bytes: AtomicInt  # done
@@ -22,18 +22,21 @@ def count(shared: Shared, bytes_per_step: int) -> None:
     """Count the words of the files whose names come, until no more come."""
     names, words, skipped, bytes_done, files_done, progress, stop = shared
     step = 0
-    for name in names:
+    for name, size in names:
+        left = size
         try:
-            for size, found in words_of(name):
+            for piece, found in words_of(name):
                 words.tally(found)
+                if stop:
+                    return
                 # Waking the main interpreter for every file would cost more than it shows.
-                reached = bytes_done.increment(size) // bytes_per_step
+                reached = bytes_done.increment(piece) // bytes_per_step
                 if reached > step:
                     step = reached
                     progress.fetch_max(step)
-                if stop:
-                    return
+                left -= piece
         except (NotText, OSError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             skipped.send((name, reason or type(error).__name__))
+        bytes_done += left  # of a file that was skipped, or has changed
         files_done += 1

@@ -156,9 +156,8 @@ class Interpreter:
         return type(self), (self._id,)
 
     def __del__(self) -> None:
-        # Absent when __new__ failed.
         hold = self.__dict__.get("_hold")
-        if hold is not None:
+        if hold is not None:  # __new__ did not fail
             hold.drop()
 
     @property

@@ -36,13 +36,19 @@ if sys.version_info >= (3, 13):
                 _interpreters.incref(id)
                 self._id = id
 
-        def drop(self) -> None:
-            with _lifecycle:
-                id, self._id = self._id, None
-                if id is not None:
+        # Its globals may be gone when it is called last, so it brings its own.
+        def drop(
+            self,
+            lifecycle: Any = _lifecycle,
+            decref: Any = _interpreters.decref,
+            gone: Any = InterpreterNotFoundError,
+        ) -> None:
+            id, self._id = self._id, None
+            if id is not None:
+                with lifecycle:
                     try:
-                        _interpreters.decref(id)
-                    except InterpreterNotFoundError:
+                        decref(id)
+                    except gone:
                         pass
 
     def create() -> tuple[int, Hold]:
@@ -94,6 +100,22 @@ else:
                 kind = InterpreterNotFoundError
             raise kind(str(error)) from None
 
+    # An interpreter's end waits for the end of the thread that first imported threading
+    # there, unless that is the one that ends it; but that thread may run for ever.
+    _ADOPT = """\
+def __sharedobj__():
+    del globals()["__sharedobj__"]
+    import sys
+    threading = sys.modules.get("threading")
+    if threading is not None:
+        threading._main_thread._ident = threading.get_ident()
+__sharedobj__()
+"""
+
+    def _prepare_end(id: int, raw: Any = _interpreters, adopt: str = _ADOPT) -> None:
+        if id != raw.get_main() and id != raw.get_current() and not raw.is_running(id):
+            raw.run_string(id, adopt)
+
     class Hold:
         """Keeps an interpreter that was created here alive; the last one to go ends it."""
 
@@ -101,9 +123,16 @@ else:
             with _translated():
                 self._id = _interpreters.InterpreterID(id)
 
-        def drop(self) -> None:
-            with _lifecycle:
-                self._id = None
+        # Its globals may be gone when it is called last, so it brings its own.
+        def drop(self, lifecycle: Any = _lifecycle, prepare_end: Any = _prepare_end) -> None:
+            id, self._id = self._id, None
+            if id is not None:
+                with lifecycle:
+                    try:
+                        prepare_end(id)
+                    except RuntimeError:
+                        pass  # It has ended already.
+                    del id  # ends it, if it was the last
 
     def create() -> tuple[int, Hold]:
         with _lifecycle, _translated():
@@ -124,6 +153,7 @@ else:
         with _lifecycle, _translated():
             if id == main():
                 raise InterpreterError(f"cannot destroy unrecognized interpreter {id}")
+            _prepare_end(id)
             _interpreters.destroy(id)
 
     def is_running(id: int) -> bool:

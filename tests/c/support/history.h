@@ -51,8 +51,8 @@ struct op {
     uint16_t thread, kind;     /* kind: of the model */
 };
 
-/* A sequential object. Its state is a block of bytes; equal states must have equal bytes
- * (so: set all of them, padding and unused places too). */
+/* A sequential object. Its state is a block of bytes; equal states must have equal
+ * bytes (so: set all of them, padding and unused places too). */
 struct model {
     const char *name;
     size_t state_size;

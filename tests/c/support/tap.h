@@ -11,9 +11,12 @@
  *         return tap_end();                     plan and exit code
  *     }
  *
- * `ok`, `skip` and the balance belong to the main thread. `expect` is for any thread and
- * for checks in loops: it says nothing unless it fails, and tap_end counts all its
+ * `ok`, `skip` and the balance belong to the main thread. `expect` is for any thread
+ * and for checks in loops: it says nothing unless it fails, and tap_end counts all its
  * failures as one more test.
+ *
+ * Atomic accesses of the tests are sequentially consistent, which needs no argument;
+ * where one is weaker, that is what is tested, and its comment says so.
  */
 #ifndef SUPPORT_TAP_H
 #define SUPPORT_TAP_H

@@ -8,6 +8,8 @@
  *           the order of each sender; nothing that was refused comes out; a close that
  *           discards loses nothing but what was in the channel; with one receiver EMPTY,
  *           with one sender FULL is never said falsely; everybody ends.
+ *   closes  many channels, one after the other, closed while a few messages come and go:
+ *           what was accepted is received.
  *   bursts  the channel comes to rest between bursts of a few messages. Fickle waiters
  *           are interrupted by signals, time out, or leave after a message, and stay away
  *           until the next burst; one faithful waiter must get what they leave. So a wake-up that
@@ -239,6 +241,69 @@ static void flood_round(struct rng *rng, unsigned threads, uint32_t capacity)
     sobj_unref(f.channel);
 }
 
+/* ---- closes */
+
+#define CLOSES 50
+
+struct closes {
+    struct sobj_object *channel; /* written by member 0 between two meetings */
+    uint32_t capacity;
+    _Atomic(int64_t) accepted, received; /* sums of what the messages hold */
+};
+
+/* Member 0 closes, members of odd index send, the others receive. */
+static void closes_once(struct closes *c, struct member *m)
+{
+    sobj_cell cell;
+
+    if (m->index == 0) {
+        for (uint64_t pause = rng_below(&m->rng, 4); pause > 0; pause--)
+            sched_yield();
+        sobj_channel_close(c->channel, false);
+    } else if (m->index % 2 != 0) {
+        for (int64_t i = 1; i < 10; i++) {
+            cell = sobj_from_int((int64_t)m->index << 8 | i);
+            if (sobj_channel_send(c->channel, cell, SOBJ_FOREVER, NULL) != SOBJ_OK)
+                break;
+            sobj_add_seq_cst(&c->accepted, sobj_to_int(cell)); /* SeqCst: a sum. */
+        }
+    } else {
+        while (sobj_channel_recv(c->channel, &cell, SOBJ_FOREVER, NULL) == SOBJ_OK)
+            sobj_add_seq_cst(&c->received, sobj_to_int(cell)); /* SeqCst: a sum. */
+    }
+}
+
+static void closes_work(struct member *m)
+{
+    struct closes *c = m->shared;
+
+    for (int i = 0; i < CLOSES; i++) {
+        if (m->index == 0 && sobj_channel_new(c->capacity, &c->channel) != SOBJ_OK)
+            abort();
+        crew_meet(m);
+        closes_once(c, m);
+        crew_meet(m);
+        if (m->index != 0)
+            continue;
+        /* SeqCst: sums. */
+        int64_t accepted = sobj_load_seq_cst(&c->accepted);
+        int64_t received = sobj_load_seq_cst(&c->received);
+        expect(accepted == received, "capacity %u: closing lost %lld", c->capacity,
+               (long long)(accepted - received));
+        expect(sobj_channel_count(c->channel) == 0, "messages are left");
+        sobj_unref(c->channel);
+    }
+}
+
+static void closes_round(struct rng *rng, unsigned threads, uint32_t capacity)
+{
+    static struct closes c;
+
+    memset(&c, 0, sizeof c);
+    c.capacity = capacity;
+    crew_run(threads, rng_next(rng), 0, closes_work, &c);
+}
+
 /* ---- bursts */
 
 struct bursts {
@@ -375,10 +440,9 @@ int main(int argc, char **argv)
             capacities[rng_below(&rng, sizeof capacities / sizeof *capacities)];
         alarm(HANG_SECONDS);
         yield_every(periods[rng_below(&rng, sizeof periods / sizeof *periods)]);
-        if (rng_below(&rng, 2) == 0)
-            bursts_round(&rng, threads, capacity);
-        else
-            flood_round(&rng, threads, capacity);
+        static void (*const kinds[])(struct rng *, unsigned, uint32_t) = {
+            flood_round, flood_round, closes_round, bursts_round, bursts_round};
+        kinds[rng_below(&rng, sizeof kinds / sizeof *kinds)](&rng, threads, capacity);
         rounds++;
         if (!balance_expect(&b, "a round"))
             break;

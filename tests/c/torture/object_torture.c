@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Cores under load: THREADS SECONDS SEED. Shared cells that hold references are read,
  * replaced and emptied; ids are looked up, true and stale; tickets are made, taken,
- * dropped and swept. Whoever gets a core gets a live one, and in the end all are gone. */
+ * dropped and swept. Whoever gets a core gets a live one; in the end all are gone. */
 #include <stdlib.h>
 
 #include "crew.h"

@@ -1,0 +1,407 @@
+"""sharedobj.interpreters: one interface on every Python.
+
+On 3.14 and later these tests run against the standard library's own module, which shows
+that they ask for what it does; on 3.12 and 3.13 against ours.
+"""
+
+import gc
+import json
+import operator
+import pickle
+import sys
+import textwrap
+import threading
+from pathlib import Path
+
+import pytest
+
+import sharedobj as so
+from sharedobj import interpreters
+
+OURS = sys.version_info < (3, 14)
+
+
+@pytest.fixture
+def interp():
+    interpreter = interpreters.create()
+    yield interpreter
+    try:
+        interpreter.close()
+    except interpreters.InterpreterNotFoundError:
+        pass  # The test has closed it.
+
+
+@pytest.fixture
+def busy(interp):
+    """An interpreter that runs until the test is over."""
+    begun, end = so.Channel(), so.Channel()
+    interp.prepare_main(begun=begun, end=end)
+    thread = threading.Thread(target=interp.exec, args=("begun.send(1)\nend.recv()",))
+    thread.start()
+    begun.recv(timeout=30)
+    yield interp
+    end.send(1)
+    thread.join()
+
+
+def test_it_is_the_standard_module_where_there_is_one():
+    if OURS:
+        assert interpreters.__name__ == "sharedobj.interpreters"
+    else:
+        assert interpreters.__name__ == "concurrent.interpreters"
+    assert so.interpreters is interpreters is sys.modules["sharedobj.interpreters"]
+
+
+def test_what_is_there():
+    assert issubclass(interpreters.InterpreterNotFoundError, interpreters.InterpreterError)
+    assert issubclass(interpreters.ExecutionFailed, interpreters.InterpreterError)
+    assert issubclass(so.NotShareableError, interpreters.NotShareableError)
+    assert interpreters.is_shareable("x") and not interpreters.is_shareable([])
+
+
+# ---- finding them
+
+
+def test_create_lists_and_closes(interp):
+    assert isinstance(interp.id, int)
+    assert interp in interpreters.list_all()
+    assert interpreters.get_main() in interpreters.list_all()
+    assert interpreters.get_current() is interpreters.get_main()
+    assert not interp.is_running()
+    interp.close()
+    assert interp not in interpreters.list_all()
+
+
+def test_one_object_for_each_interpreter(interp):
+    assert interpreters.Interpreter(interp.id) is interp
+    assert pickle.loads(pickle.dumps(interp)) is interp
+    assert repr(interp) == f"Interpreter({interp.id})"
+    assert len({interp, interpreters.get_main(), interpreters.get_main()}) == 2
+    assert interp.whence != interpreters.get_main().whence
+
+
+def test_unknown_ones():
+    with pytest.raises(interpreters.InterpreterNotFoundError):
+        interpreters.Interpreter(1_000_000)
+    with pytest.raises(TypeError):
+        interpreters.Interpreter("1")
+
+
+def test_it_ends_with_its_last_object():
+    before = interpreters.list_all()
+    interpreter = interpreters.create()
+    interpreter.exec("import threading")
+    assert len(interpreters.list_all()) == len(before) + 1
+    del interpreter
+    gc.collect()
+    assert len(interpreters.list_all()) == len(before)
+
+
+def test_the_main_one_is_not_for_us():
+    main = interpreters.get_main()
+    for attempt in (lambda: main.exec("pass"), lambda: main.call(len, ""), main.close):
+        with pytest.raises(interpreters.InterpreterError):
+            attempt()
+
+
+def test_a_closed_one(interp):
+    interp.close()
+    for attempt in (
+        interp.close,
+        interp.is_running,
+        lambda: interp.exec("pass"),
+        lambda: interp.call(len, ""),
+        lambda: interp.prepare_main(x=1),
+    ):
+        with pytest.raises(interpreters.InterpreterNotFoundError):
+            attempt()
+
+
+def test_a_running_one(busy):
+    assert busy.is_running()
+    for attempt in (
+        busy.close,
+        lambda: busy.exec("pass"),
+        lambda: busy.call(len, ""),
+        lambda: busy.prepare_main(x=1),
+    ):
+        with pytest.raises(interpreters.InterpreterError, match="running"):
+            attempt()
+
+
+def test_closed_by_another_thread_than_ran_it(interp):
+    """3.12 waits for ever for the thread that first imported threading there."""
+    interp.exec("import threading; threading.Event().wait(0.001)")
+    first = threading.Thread(target=interp.close)
+    first.start()
+    first.join(30)
+    assert not first.is_alive()
+
+    second = interpreters.create()
+    thread = threading.Thread(target=second.exec, args=("import threading",))
+    thread.start()
+    thread.join()
+    second.close()
+
+
+# ---- exec and prepare_main
+
+
+def test_exec_keeps_its_names_and_adds_none(interp):
+    interp.exec("before = set(globals())")
+    interp.exec("x = 1")
+    interp.exec("x += 1")
+    interp.exec("assert x == 2")
+    interp.exec("added = set(globals()) - before\nassert added == {'before', 'x'}, added")
+
+
+def test_exec_reports_what_was_raised(interp):
+    with pytest.raises(interpreters.ExecutionFailed) as caught:
+        interp.exec("def f():\n    raise ValueError('no luck')\nf()")
+    info = caught.value.excinfo
+    assert (info.type.__name__, info.type.__module__) == ("ValueError", "builtins")
+    assert info.msg == "no luck"
+    assert info.formatted == "ValueError: no luck"
+    assert 'File "<script>", line 2, in f' in info.errdisplay
+    assert "remote.py" not in info.errdisplay
+    assert str(caught.value).startswith("ValueError: no luck\n\nUncaught in the interpreter:\n\n")
+    interp.exec("assert f")  # it goes on
+
+
+def test_exec_of_exit_and_of_nonsense(interp):
+    with pytest.raises(interpreters.ExecutionFailed, match="SystemExit: 3"):
+        interp.exec("raise SystemExit(3)")
+    with pytest.raises(SyntaxError):
+        interp.exec("1 +")
+
+
+def test_prepare_main(interp):
+    counter, shared = so.AtomicInt(1), so.SharedDict(a=1)
+    interp.prepare_main({"text": "x", "number": 2**62}, counter=counter, shared=shared)
+    interp.prepare_main(both=("t", (1.5, b"b", None, counter)))
+    interp.exec(
+        "assert text == 'x' and number == 2**62\n"
+        "counter += 1\nshared['b'] = both[1]\nassert both[1][3] is counter"
+    )
+    assert counter == 2
+    assert shared["b"] == (1.5, b"b", None, counter)
+
+
+def test_prepare_main_takes_only_what_is_shareable(interp):
+    for value in ([1], {"a": 1}, threading.Lock(), object()):
+        with pytest.raises(interpreters.NotShareableError):
+            interp.prepare_main(ok=1, value=value)
+    interp.exec("assert 'ok' not in globals()")
+    with pytest.raises(TypeError):
+        interp.prepare_main({1: 2})
+
+
+# ---- call
+
+
+def test_call_returns_the_result(interp):
+    assert interp.call(operator.add, 1, 2) == 3
+    assert interp.call(json.dumps, {"a": [1]}, indent=None) == '{"a": [1]}'
+    assert interp.call(len, [1, 2]) == 2
+    assert interp.call(operator.itemgetter(1), "ab") == "b"
+    assert interp.call(str.upper, "x") == "X"
+
+
+def test_call_runs_there(interp):
+    def where():
+        from sharedobj import interpreters
+
+        return interpreters.get_current().id
+
+    assert interp.call(where) == interp.id
+
+
+def test_call_ships_code_that_needs_no_surroundings(interp):
+    assert interp.call(lambda a, *, c: (a, c), 1, c=[2]) == (1, [2])
+    assert interp.call(lambda a, *rest, **more: (a, rest, more), 1, 2, c=3) == (1, (2,), {"c": 3})
+    assert interp.call(lambda: [x for x in range(3)]) == [0, 1, 2]
+
+
+def test_call_refuses_what_cannot_be_taken_along(interp):
+    local = 1
+    for function in (lambda: local, lambda: operator):
+        with pytest.raises(interpreters.NotShareableError):
+            interp.call(function)
+    with pytest.raises(interpreters.NotShareableError):
+        interp.call(len, threading.Lock())
+    with pytest.raises(interpreters.NotShareableError):
+        interp.call(threading.Lock)  # the result
+    with pytest.raises(TypeError):
+        interp.call("print(1)")
+    assert interp.call(len, "abc") == 3  # and goes on
+
+
+def test_call_reports_what_was_raised(interp):
+    with pytest.raises(interpreters.ExecutionFailed) as caught:
+        interp.call(json.loads, "{")
+    assert caught.value.excinfo.type.__name__ == "JSONDecodeError"
+    assert "in raw_decode" in str(caught.value) or "in decode" in str(caught.value)
+    with pytest.raises(interpreters.ExecutionFailed, match="SystemExit"):
+        interp.call(sys.exit, 3)
+
+
+def test_handles_go_both_ways(interp):
+    counter, shared, channel = so.AtomicInt(), so.SharedDict(), so.Channel()
+
+    def work(objects, more):
+        objects[0].increment(5)
+        objects[1]["it"] = objects[0]
+        more["channel"].send({"deep": [objects]})
+        return {"all": (objects, more)}
+
+    result = interp.call(work, [counter, shared], {"channel": channel})
+    assert counter == 5
+    assert shared["it"] is counter
+    assert result["all"][0][1] is shared
+    assert channel.recv()["deep"][0][0] is counter
+
+
+def test_handles_survive_the_interpreter_that_made_them(interp):
+    def make():
+        from sharedobj import AtomicInt, SharedDict
+
+        return SharedDict(counter=AtomicInt(7))
+
+    shared = interp.call(make)
+    interp.close()
+    assert shared["counter"] == 7
+
+
+def test_call_in_thread(interp):
+    channel = so.Channel()
+    thread = interp.call_in_thread(lambda channel, x: channel.send(x), channel, x=7)
+    assert channel.recv(timeout=30) == 7
+    thread.join()
+    assert not interp.is_running()
+
+
+def test_interpreters_make_interpreters(interp):
+    total = so.AtomicInt()
+    interp.prepare_main(total=total)
+    interp.exec(
+        textwrap.dedent(
+            """
+            from sharedobj import interpreters
+            inner = interpreters.create()
+            assert interpreters.get_current() is not interpreters.get_main()
+            inner.call(lambda total: total.increment(3), total)
+            inner.close()
+            total += 4
+            """
+        )
+    )
+    assert total == 7
+
+
+def test_many_at_once():
+    """From several threads: made, used, closed."""
+    total, failures = so.AtomicInt(), []
+
+    def work():
+        try:
+            for _ in range(3):
+                interpreter = interpreters.create()
+                interpreter.prepare_main(total=total)
+                interpreter.exec("import threading\nfor _ in range(1000): total += 1")
+                assert interpreter.call(operator.add, 1, 1) == 2
+                interpreter.close()
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    assert total == 4 * 3 * 1000
+
+
+# ---- whole programs: functions of __main__, modules beside the script, leftovers
+
+PROGRAM = """
+import helper
+import sharedobj as so
+from sharedobj import interpreters
+
+BASE = 10
+
+class Point:
+    def __init__(self, x):
+        self.x = x
+
+def add(counter, point):
+    counter += point.x + BASE
+    return __name__
+
+if __name__ == "__main__":
+    counter = so.AtomicInt()
+    interp = interpreters.create()
+    assert interp.call(add, counter, Point(1)) != "__main__"
+    assert counter == 11, counter
+    assert interp.call(max, [1, 3], key=helper.negative) == 1
+    assert interp.call(helper.twice, counter) == 22
+    interp.exec("assert __name__ == '__main__' and 'Point' not in globals()")
+    interp.call(print, "printed there", flush=True)
+    interp.close()
+"""
+
+HELPER = """
+def negative(x):
+    return -x
+
+def twice(x):
+    return 2 * x
+"""
+
+
+@pytest.mark.parametrize("way", ["script", "module"])
+def test_program(tmp_path, run_python, way):
+    (tmp_path / "program.py").write_text(PROGRAM)
+    (tmp_path / "helper.py").write_text(HELPER)
+    script, args = (tmp_path / "program.py", ()) if way == "script" else ("-m", ["program"])
+    done = run_python(script=script, args=args, cwd=tmp_path)
+    assert done.stdout.splitlines() == ["printed there"]
+    assert done.stderr == ""
+
+
+def test_package_that_is_not_on_the_path(run_python):
+    """Only the running interpreter knows this package's folder, not those it makes."""
+    code = f"""
+import sys
+sys.path.append({str(Path(so.__file__).parents[1])!r})
+import sharedobj as so
+counter = so.AtomicInt(3)
+interp = so.interpreters.create()
+interp.prepare_main(counter=counter)
+interp.exec("import sys; assert sys.path == {{}}".format(sys.path[:-1]))
+interp.exec("counter += 1")
+interp.call(print, counter, flush=True)
+interp.close()
+"""
+    done = run_python(script="-SIc", args=[code])
+    assert done.stdout == "AtomicInt(4)\n"
+    assert done.stderr == ""
+
+
+def test_interpreters_that_are_left_at_exit(run_python):
+    done = run_python(
+        """
+import threading
+from sharedobj import interpreters
+left = [interpreters.create() for _ in range(3)]
+for interp in left[:2]:
+    thread = threading.Thread(target=interp.exec, args=("import threading",))
+    thread.start()
+    thread.join()
+print("end")
+"""
+    )
+    assert done.stdout == "end\n"
+    # 3.14 and later say that they were not closed.
+    assert done.stderr == "" or (not OURS and "remaining subinterpreters" in done.stderr)
