@@ -31,7 +31,8 @@ void sobj__retire(void *p, void (*free_fn)(void *p), size_t bytes)
         goto no_memory;
     b->items[b->count++] = (struct sobj__retired){p, free_fn};
     b->bytes += bytes;
-    if (SOBJ_UNLIKELY(b->count >= SOBJ__BATCH_ITEMS || b->bytes >= SOBJ__BATCH_BYTES))
+    if (SOBJ_UNLIKELY(b->count >= sobj__batch_items(b) ||
+                      b->bytes >= sobj__batch_bytes(b)))
         b->due = true;
     return;
 
@@ -42,6 +43,23 @@ no_memory:
         free_fn(p);
     }
     /* Inside a section with no memory for one pointer: `p` is leaked. */
+}
+
+#define SLOW_NS 1000000
+#define QUICK_NS 100000
+
+/* Waits for a grace period and fits the limits to how long it took. */
+static void grace_period(struct sobj__batch *b)
+{
+    int64_t took = sobj__now();
+
+    urcu_bp_synchronize_rcu();
+    SOBJ__TSAN_GRACE_PERIOD_END();
+    took = sobj__now() - took;
+    if (took > SLOW_NS && b->scale < SOBJ__BATCH_SCALE_MAX)
+        b->scale++;
+    else if (took < QUICK_NS && b->scale > 0)
+        b->scale--;
 }
 
 /* One round: everything retired so far. What the free functions retire in turn goes to
@@ -63,8 +81,7 @@ static void run_round(struct sobj__batch *b)
     b->bytes = 0;
     b->due = false;
     sobj__read_end();
-    urcu_bp_synchronize_rcu();
-    SOBJ__TSAN_GRACE_PERIOD_END();
+    grace_period(b);
     for (uint32_t i = 0; i < count; i++)
         items[i].free(items[i].p);
     if (b->items == NULL) {

@@ -8,9 +8,9 @@
  * 2012): it registers threads by itself and survives fork and the death of a thread.
  *
  * There is no helper thread. Each thread collects what it retires in a batch; the
- * thread that fills one (1024 pointers or 256 KiB) runs the grace period itself at the
- * end of its section, with the host's lock released. So retired memory is bounded by
- * that limit per thread, however long a reader is descheduled.
+ * thread that fills one (1024 pointers or 256 KiB; more while readers are slow) runs the
+ * grace period itself at the end of its section, with the host's lock released. So
+ * retired memory is bounded per thread, however long a reader is descheduled.
  *
  * What may happen in a section: loads, stores, atomic operations, malloc and free.
  * What may not: waiting for anything, system calls that wait, code of the host that can
@@ -37,8 +37,21 @@
 extern _Atomic(uint32_t) sobj__gate;
 extern struct sobj_hooks sobj__hooks;
 
+/* The limits of a batch. A grace period that had to wait for a descheduled reader takes
+ * milliseconds (liburcu then sleeps 10 at a time) instead of microseconds; as long as
+ * that happens the limits double, up to 16 times, so that the wait is shared by more. */
 #define SOBJ__BATCH_ITEMS 1024u
 #define SOBJ__BATCH_BYTES ((size_t)256 << 10)
+#define SOBJ__BATCH_SCALE_MAX 4u
+
+SOBJ_INLINE uint32_t sobj__batch_items(const struct sobj__batch *b)
+{
+    return SOBJ__BATCH_ITEMS << b->scale;
+}
+SOBJ_INLINE size_t sobj__batch_bytes(const struct sobj__batch *b)
+{
+    return SOBJ__BATCH_BYTES << b->scale;
+}
 
 /* ThreadSanitizer does not see liburcu's barriers; these tell it what a grace period
  * orders: everything before the end of a section happens before the free. */

@@ -26,8 +26,9 @@ struct sobj__batch {
     struct sobj__retired *items;
     uint32_t count, capacity;
     size_t bytes;
-    bool due;     /* a limit is reached: flush at the end of the section */
-    bool running; /* inside the flush: what is retired now goes to the next round */
+    unsigned scale; /* the limits are this power of two of the usual ones */
+    bool due;       /* a limit is reached: flush at the end of the section */
+    bool running;   /* inside the flush: what is retired now goes to the next round */
 };
 
 struct sobj__thread {
@@ -45,7 +46,7 @@ struct sobj__thread {
 struct sobj__threads {
     pthread_mutex_t lock;
     pthread_key_t key;
-    struct sobj__thread *head;               /* guarded by lock */
+    struct sobj__thread *head;                /* guarded by lock */
     _Atomic(int64_t) departed[SOBJ_COUNTERS]; /* of threads that have ended */
 };
 extern struct sobj__threads sobj__threads;

@@ -28,16 +28,20 @@ static int take_freed(void) { return sobj_swap_seq_cst(&freed, 0); }
 
 static void test_limits(void)
 {
-    retire(SOBJ__BATCH_ITEMS - 1, 0);
+    const struct sobj__batch *b = &sobj__thread_self()->batch;
+    uint32_t items = sobj__batch_items(b); /* of this moment: slow rounds change it */
+    retire(items - 1, 0);
     ok(take_freed() == 0, "below the limit nothing is freed");
     retire(1, 0);
-    ok(take_freed() == (int)SOBJ__BATCH_ITEMS, "the last one runs the grace period");
-    retire(3, SOBJ__BATCH_BYTES / 4);
+    ok(take_freed() == (int)items, "the last one runs the grace period");
+    size_t bytes = sobj__batch_bytes(b);
+    retire(3, bytes / 4);
     ok(take_freed() == 0, "bytes below the limit");
-    retire(1, SOBJ__BATCH_BYTES / 4);
+    retire(1, bytes / 4);
     ok(take_freed() == 4, "bytes at the limit");
-    retire(5 * SOBJ__BATCH_ITEMS, 0);
-    ok(take_freed() == (int)(5 * SOBJ__BATCH_ITEMS), "many in one section");
+    items = 5 * sobj__batch_items(b);
+    retire(items, 0);
+    ok(take_freed() == (int)items, "many in one section");
     retire(7, 0);
     sobj__read_begin();
     sobj__reclaim_flush();
@@ -80,7 +84,8 @@ static void free_deep(void *p)
     expect(++depth == 1, "no flush inside a flush");
     sobj__write_begin();
     if (left > 0)
-        sobj__retire((void *)(left - 1), free_deep, SOBJ__BATCH_BYTES);
+        sobj__retire((void *)(left - 1), free_deep,
+                     SOBJ__BATCH_BYTES << SOBJ__BATCH_SCALE_MAX);
     sobj__write_end();
     depth--;
 }
@@ -94,11 +99,11 @@ static void test_nested(void)
     sobj_collect();
     ok(take_freed() == 55, "chains end");
     sobj__write_begin();
-    sobj__retire(NULL, free_many, SOBJ__BATCH_BYTES);
+    sobj__retire(NULL, free_many, SOBJ__BATCH_BYTES << SOBJ__BATCH_SCALE_MAX);
     sobj__write_end();
     ok(take_freed() == 3000, "a free function that retires much");
     sobj__write_begin();
-    sobj__retire((void *)20, free_deep, SOBJ__BATCH_BYTES);
+    sobj__retire((void *)20, free_deep, SOBJ__BATCH_BYTES << SOBJ__BATCH_SCALE_MAX);
     sobj__write_end();
     ok(take_freed() == 21, "one that fills the batch each time");
 }
@@ -161,7 +166,8 @@ static void read_long(struct reading *r)
             expect(sobj_load_seq_cst(&r->retired) == stuck, "the writer goes on");
             expect(sobj_load_seq_cst(&freed) == gone, "freed behind the reader's back");
         }
-        expect(stuck - before <= (int)SOBJ__BATCH_ITEMS, "%d retired", stuck - before);
+        expect(stuck - before <= (int)(SOBJ__BATCH_ITEMS << SOBJ__BATCH_SCALE_MAX),
+               "%d retired", stuck - before);
         sobj_store_seq_cst(&r->inside, 0);
         sobj__read_end();
         while (sobj_load_seq_cst(&freed) == gone)

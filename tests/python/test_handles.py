@@ -118,6 +118,7 @@ def test_an_audit_hook_may_forbid(run_python):
         def hook(event, args):
             if event == "sharedobj.attach":
                 raise PermissionError("no")
+        sharedobj.collect()
         before = sharedobj.stats()["objects"]
         a = sharedobj.AtomicInt(1)
         sys.addaudithook(hook)
@@ -173,6 +174,7 @@ def test_the_module_imported_again(run_python):
         """if 1:
         import gc, pickle, sys
         import sharedobj as old
+        old.collect()
         before = old.stats()["objects"]
         a = old.AtomicInt(1)
         token = pickle.dumps(a)

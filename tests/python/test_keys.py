@@ -1,5 +1,6 @@
 """Keys: which objects are one key, what is kept, and what cannot be a key."""
 
+import gc
 import itertools
 import math
 
@@ -55,6 +56,19 @@ def test_the_spelling_is_kept():
         assert values.identical(_sharedobj._roundtrip_key(a)[3], a), a
 
 
+def test_the_dict_sees_it_so():
+    d = so.SharedDict()
+    for n, group in enumerate(KEYS):
+        d[group[0]] = n
+    assert len(d) == len(KEYS)
+    for n, group in enumerate(KEYS):
+        for a in group:
+            assert a in d and d[a] == n
+            d[a] = n
+    for group, shown in zip(KEYS, d, strict=True):
+        assert values.identical(shown, group[0])
+
+
 def test_text_is_hashed_as_python_does():
     for text in values.STRINGS + values.BYTES:
         assert key(text)[2] == hash(text) % 2**64
@@ -105,6 +119,13 @@ def test_handles_with_identity_are_keys():
         shown = _sharedobj._roundtrip_key(obj)[3]
         assert shown == obj
     assert _sharedobj._roundtrip_key((a, b))[3][0] is a
+    d = so.SharedDict({a: 1, (b, 2): 3})
+    number = b.id
+    del b, shown, obj
+    gc.collect()
+    so.collect()
+    assert d[a] == 1 and list(d)[1][0].id == number  # the key keeps it alive
+    assert d[so.attach(number), 2.0] == 3
 
 
 @pytest.mark.parametrize(

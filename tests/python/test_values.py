@@ -6,18 +6,35 @@ import sys
 
 import pytest
 import values
+from interps import Sub
 from values import BYTES, COMPOUND, FLOATS, INTS, LEAVES, LONG_INTS, SINGLETONS, STRINGS, identical
 
 import sharedobj as so
 from sharedobj import _sharedobj
 
-ROADS = ["_roundtrip", "_take", "_roundtrip_message"]
+
+
+def through_dict(value):
+    d = so.SharedDict()
+    d["key"] = value
+    (result,) = d.values()
+    if not isinstance(value, tuple):
+        assert identical(d["key"], result)
+    return result
+
+
+ROADS = {
+    "held": _sharedobj._roundtrip,
+    "copied in the section": _sharedobj._take,
+    "message": _sharedobj._roundtrip_message,
+    "dict": through_dict,
+}
 
 
 @pytest.fixture(params=ROADS)
 def road(request):
-    """A way into the core and out again: held, copied in the section, as a message."""
-    return getattr(_sharedobj, request.param)
+    """A way into the core and out again."""
+    return ROADS[request.param]
 
 
 def deep(depth, make=lambda inner: (inner,), inner=()):
@@ -97,7 +114,7 @@ def test_random_values(road):
         value = values.random_value(rng)
         result = road(value)
         assert identical(result, value), value
-        if road is not _sharedobj._roundtrip_message:
+        if road is not ROADS["message"]:
             assert _sharedobj._same(value, result)
 
 
@@ -247,15 +264,21 @@ def test_failing_with_handles(road):
     assert n > 0
 
 
-def test_hash_secret_is_one_per_process(run_python):
-    """Stored hashes are right in whatever interpreter reads them."""
-    run_python(
-        """if 1:
-        import sharedobj as so
-        ch = so.Channel()
-        ch.send(("text", {"text": 1}))
-        text, d = ch.recv()
-        assert hash(text) == hash("te" + "xt"[:2]) and d["te" + "xt"] == 1
-        """,
-        env=os.environ | {"PYTHONHASHSEED": "123"},
-    )
+def test_stored_hashes_are_right_in_every_interpreter():
+    channel = so.Channel()
+    text = "".join(["te", "xt"])
+    hash(text)
+    channel.send((text, {text: 1}, frozenset({text})))
+    with Sub() as sub:
+        sub.run(
+            f"""if 1:
+            import sharedobj
+            channel = sharedobj.attach({channel.id})
+            text, d, s = channel.recv()
+            fresh = "".join(["t", "ext"])
+            assert hash(text) == hash(fresh) and d[fresh] == 1 and fresh in s
+            channel.send((fresh, [d]))
+            """
+        )
+    other, (d,) = channel.recv()
+    assert hash(other) == hash(text) and d[text] == 1

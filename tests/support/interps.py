@@ -42,6 +42,13 @@ class Sub:
             raise RuntimeError(f"in the interpreter: {error.formatted}")
 
     def close(self):
+        if sys.version_info < (3, 13):
+            # 3.12 joins the thread that has imported threading there, unless it is this one.
+            self.run(
+                "import sys\n"
+                "if (t := sys.modules.get('threading')) is not None:\n"
+                "    t._main_thread._ident = t.get_ident()\n"
+            )
         with _one_at_a_time:
             _interpreters.destroy(self.id)
 
@@ -77,7 +84,10 @@ def std_queue():
         from test.support.interpreters import queues
 
         return queues.create(syncobj=True)
-    return _Channel(int(_xxinterpchannels.create()))  # noqa: F821
+    own = _xxinterpchannels.create()
+    channel = _Channel(int(own))  # noqa: F821
+    channel.own = own  # the channel goes with it
+    return channel
 
 
 def destroy_queue(queue):

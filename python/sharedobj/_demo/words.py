@@ -34,21 +34,22 @@ def words_of(path: str) -> Iterator[tuple[int, list[str]]]:
     decoder = codecs.getincrementaldecoder("utf-8")()
     rest, position = "", 0
     with open(path, "rb", buffering=0) as file:
-        while data := file.read(PIECE):
+        while True:
+            data = file.read(PIECE)
+            last = len(data) < PIECE
             if position == 0 and b"\0" in data[:BINARY_HEAD]:
                 raise NotText("binary")
-            last = len(data) < PIECE
             try:
-                text = rest + decoder.decode(data, final=last).lower()
+                text = rest + decoder.decode(data, final=last)
             except UnicodeDecodeError:
                 where = f" from byte {position} on" if position else ""
                 raise NotText("not UTF-8" + where) from None
             position += len(data)
             cut = len(text) if last else _last_gap(text)
             rest = text[cut:]
-            yield len(data), WORD.findall(text[:cut])
-    if rest:
-        yield 0, WORD.findall(rest)
+            yield len(data), WORD.findall(text[:cut].lower())
+            if last:
+                return
 
 
 def _last_gap(text: str) -> int:

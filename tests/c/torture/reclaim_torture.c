@@ -14,7 +14,7 @@
 #define DEAD 0xdeaddeaddeaddeadu
 /* What one thread may have retired: a batch, and one that is being freed; the section
  * that fills a batch may add some. */
-#define RETIRED_MAX (2 * (int64_t)SOBJ__BATCH_ITEMS + 64)
+#define RETIRED_MAX (2 * ((int64_t)SOBJ__BATCH_ITEMS << SOBJ__BATCH_SCALE_MAX) + 64)
 
 struct node {
     uint64_t alive, copy; /* copy: equal to `value` */
