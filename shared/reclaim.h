@@ -54,7 +54,9 @@ SOBJ_INLINE size_t sobj__batch_bytes(const struct sobj__batch *b)
 }
 
 /* ThreadSanitizer does not see liburcu's barriers; these tell it what a grace period
- * orders: everything before the end of a section happens before the free. */
+ * orders: everything before the end of a section happens before the free. The address
+ * is one that no atomic store goes to: such a store would wipe out what was released
+ * there before. */
 #if defined(__SANITIZE_THREAD__)
 #define SOBJ__TSAN 1
 #elif defined(__has_feature)
@@ -65,8 +67,8 @@ SOBJ_INLINE size_t sobj__batch_bytes(const struct sobj__batch *b)
 #ifdef SOBJ__TSAN
 void __tsan_acquire(void *);
 void __tsan_release(void *);
-#define SOBJ__TSAN_SECTION_END() __tsan_release(&sobj__gate)
-#define SOBJ__TSAN_GRACE_PERIOD_END() __tsan_acquire(&sobj__gate)
+#define SOBJ__TSAN_SECTION_END() __tsan_release(&sobj__hooks)
+#define SOBJ__TSAN_GRACE_PERIOD_END() __tsan_acquire(&sobj__hooks)
 #else
 #define SOBJ__TSAN_SECTION_END() ((void)0)
 #define SOBJ__TSAN_GRACE_PERIOD_END() ((void)0)

@@ -24,6 +24,15 @@ def pytest_report_header():
     ]
 
 
+def pytest_configure():
+    """The free-threaded 3.13 makes every function immortal once a thread has been started,
+    and with it all that a closure refers to. Its own test suite has a switch for that."""
+    if sys.version_info[:2] == (3, 13) and sysconfig.get_config_var("Py_GIL_DISABLED"):
+        import _testinternalcapi
+
+        _testinternalcapi.suppress_immortalization(True)
+
+
 def live():
     """What is alive in the whole process when nothing runs."""
     gc.collect()

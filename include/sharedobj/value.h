@@ -121,7 +121,8 @@ enum sobj_blob_kind {
     SOBJ_BLOB_FLOAT,   /* data: the double */
     SOBJ_BLOB_COMPLEX, /* data: two doubles */
     SOBJ_BLOB_STREAM,  /* data: one value as a stream of words, see below */
-    SOBJ_BLOB_MESSAGE, /* the same, may contain mutable things: only in channels */
+    SOBJ_BLOB_MESSAGE, /* the same, may contain mutable things: only in channels;
+                        * aux 1: there are REFs */
 };
 /* aux of strings: the width of a code unit, and whether all are below 128 */
 enum { SOBJ_STR_ASCII = 1, SOBJ_STR_1 = 2, SOBJ_STR_2 = 3, SOBJ_STR_4 = 4 };
@@ -192,13 +193,15 @@ bool sobj_cell_same(sobj_cell a, sobj_cell b);
  * and everything else that may occur twice in one message.
  */
 enum sobj_stream_kind {
-    SOBJ_ST_STR = 1,   /* aux SOBJ_STR_*; count code units; [hash], [data] */
-    SOBJ_ST_BYTES,     /* count bytes; [data] */
+    SOBJ_ST_STR = 1,   /* aux SOBJ_STR_*; count code units; [hash], [data]; in messages
+                        * (o) if aux has SOBJ_ST_NUMBERED, and the hash may be -1 */
+    SOBJ_ST_BYTES,     /* count bytes; [data]; (o) as STR */
     SOBJ_ST_INT,       /* count bytes; [data] as in SOBJ_BLOB_INT */
     SOBJ_ST_FLOAT,     /* [double] */
     SOBJ_ST_COMPLEX,   /* [double][double] */
     SOBJ_ST_RANGE,     /* three children, ints */
-    SOBJ_ST_OBJECT,    /* count: index into the blob's edges */
+    SOBJ_ST_OBJECT,    /* count: index into the blob's edges; only in canonical keys
+                        * aux is 1 and [id] follows instead */
     SOBJ_ST_TUPLE,     /* (o) count children */
     SOBJ_ST_FROZENSET, /* (o) count children, sorted by their stream bytes */
     /* only in messages */
@@ -207,10 +210,12 @@ enum sobj_stream_kind {
     SOBJ_ST_SET,       /* (o) count children */
     SOBJ_ST_BYTEARRAY, /* (o) count bytes; [data] */
     SOBJ_ST_REF,       /* count: ordinal of an item that began earlier */
-    SOBJ_ST_PICKLE,    /* (o) count bytes; [pickle]; aux: number of children, the
-                        * objects that its persistent ids name */
+    SOBJ_ST_PICKLE,    /* count bytes; [pickle]; only as root; aux 1: a TUPLE of the
+                        * OBJECTs that its persistent ids name follows */
     SOBJ_ST_KINDS
 };
+
+#define SOBJ_ST_NUMBERED 0x80u
 
 static inline uint64_t sobj_stream_header(enum sobj_stream_kind kind, unsigned aux,
                                           uint64_t count)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The type Channel; the core's contract is sharedobj/channel.h.
  *
- * Every operation first tries without waiting and with the GIL held; only when that says
- * "full" or "empty" the GIL is let go of for a wait. A message is encoded before anything
- * else and decoded after everything else, so that no Python code runs in between.
+ * Every operation first tries without waiting and with the GIL held; only when that
+ * says "full" or "empty" the GIL is let go of for a wait. A message is encoded before
+ * anything else and decoded after everything else, so that no Python code runs in
+ * between.
  */
 #include "args.h"
 #include "blocking.h"
@@ -20,12 +21,12 @@ static inline struct sobj_state *state_of(PyObject *self)
 
 static PyObject *channel_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
-    static char *names[] = {"maxsize", NULL};
+    static char *kwlist[] = {"maxsize", NULL};
     struct sobj_state *state = sobj_state_of_type(type);
     struct sobj_object *core;
     Py_ssize_t maxsize = 0;
 
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "|n:Channel", names, &maxsize))
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "|n:Channel", kwlist, &maxsize))
         return NULL;
     if (maxsize < 0 || maxsize > MAX_CAPACITY) {
         PyErr_Format(PyExc_ValueError, "maxsize must be from 0 to 2**31, not %zd",
@@ -337,7 +338,8 @@ static PyMethodDef channel_methods[] = {
     {"__enter__", channel_enter, METH_NOARGS, enter_doc},
     {"__exit__", channel_exit, METH_VARARGS, exit_doc},
     {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS,
-     PyDoc_STR("__class_getitem__($type, item, /)\n--\n\nFor annotations: Channel[int].")},
+     PyDoc_STR("__class_getitem__($type, item, /)\n--\n\n"
+               "For annotations: Channel[int].")},
      SOBJ_HANDLE_METHODS, SOBJ_HANDLE_COPY_METHODS, {NULL},
 };
 

@@ -57,7 +57,8 @@ static inline int sobj_encode_fast(PyObject *v, sobj_cell *cell)
 int sobj_encode_slow(struct sobj_state *state, PyObject *value, sobj_cell *cell);
 
 /* Encodes a value. Returns: 0 and a new reference in `*cell`, or -1 with
- * NotShareableError (path and remedy) or MemoryError set. Runs no Python code. */
+ * NotShareableError (path and remedy) or MemoryError set. Runs no Python code unless it
+ * fails (for the names in the message). */
 static inline int sobj_encode(struct sobj_state *state, PyObject *value,
                               sobj_cell *cell)
 {
@@ -161,7 +162,7 @@ static inline Py_hash_t sobj_cached_hash(PyObject *str)
 
 /* Makes a key that borrows from `object`.
  * Returns: 0; or -1 with TypeError (unhashable), NotShareableError (not a key) or
- * MemoryError set. Runs no Python code. */
+ * MemoryError set. Runs no Python code unless it fails. */
 static inline int sobj_py_key_init(struct sobj_state *state, PyObject *object,
                                    struct sobj_py_key *k)
 {

@@ -314,8 +314,8 @@ static PyObject *decode_leaf(struct decoder *d, const uint64_t *words)
 
     switch (sobj_stream_kind(words[0])) {
     case SOBJ_ST_STR:
-        if (aux & SOBJ__NUMBERED)
-            return numbered_leaf(d, sobj__make_str(aux & ~SOBJ__NUMBERED, words + 2,
+        if (aux & SOBJ_ST_NUMBERED)
+            return numbered_leaf(d, sobj__make_str(aux & ~SOBJ_ST_NUMBERED, words + 2,
                                                    count, (int64_t)words[1]));
         if (d->depth != 0 && d->frames[d->depth - 1].kind == SOBJ_ST_DICT &&
             d->frames[d->depth - 1].key == NULL)
@@ -323,7 +323,7 @@ static PyObject *decode_leaf(struct decoder *d, const uint64_t *words)
         return sobj__make_str(aux, words + 2, count, (int64_t)words[1]);
     case SOBJ_ST_BYTES: {
         PyObject *v = PyBytes_FromStringAndSize(data, (Py_ssize_t)count);
-        return aux & SOBJ__NUMBERED ? numbered_leaf(d, v) : v;
+        return aux & SOBJ_ST_NUMBERED ? numbered_leaf(d, v) : v;
     }
     case SOBJ_ST_BYTEARRAY:
         return numbered_leaf(d, PyByteArray_FromStringAndSize(data, (Py_ssize_t)count));

@@ -363,6 +363,8 @@ static PyObject *new_empty(struct sobj_state *state, size_t expected)
 PyDoc_STRVAR(copy_doc, "copy($self, /)\n--\n\n"
                        "Return a new SharedDict with the same content, item by item.");
 
+PyDoc_STRVAR(shallow_copy_doc, "__copy__($self, /)\n--\n\nReturn copy().");
+
 static PyObject *dict_copy(PyObject *op, PyObject *unused)
 {
     SobjHandle *self = (SobjHandle *)op;
@@ -483,7 +485,7 @@ static PyMethodDef dict_methods[] = {
     {"values", dict_values, METH_NOARGS, values_doc},
     {"items", dict_items, METH_NOARGS, items_doc},
     {"copy", dict_copy, METH_NOARGS, copy_doc},
-    {"__copy__", dict_copy, METH_NOARGS, copy_doc},
+    {"__copy__", dict_copy, METH_NOARGS, shallow_copy_doc},
     {"__deepcopy__", dict_deepcopy, METH_O, deepcopy_doc},
     {"__sizeof__", dict_sizeof, METH_NOARGS, sizeof_doc},
     SOBJ_DICT_BULK_METHODS,

@@ -5,8 +5,8 @@
  * lines marked by `mode`. The walk keeps a stack of its own, so depth costs memory and
  * nothing else.
  *
- * Where a later kind goes: enum sobj_kind and sobj__kind_of (what it is), write_leaf or
- * push in encode.c (how it goes in), decode.c (how it comes out), explain.c (its name).
+ * Where a later kind goes: enum sobj_kind and sobj__kind_of (what it is), leaf.c or
+ * walk.c (how it goes in), decode.c (how it comes out), explain.c (its name).
  *
  *   E1  No Python code runs during a walk. With the GIL everything stays as it is then
  *       and references are borrowed. Without it mutable containers are copied first and
@@ -30,7 +30,6 @@
 /* STR and BYTES items of at least this many bytes are numbered in messages, so that what
  * occurs twice is written once. Smaller ones are cheaper to write again. */
 #define SOBJ__NUMBERED_SIZE 64
-#define SOBJ__NUMBERED 0x80u /* in their aux */
 
 /* What an object is to us: its exact type. */
 enum sobj_kind {
@@ -68,7 +67,7 @@ struct sobj__frame {
     uint8_t kind;
 };
 
-/* Objects that were numbered, by address; see message.c. */
+/* Objects that were numbered, by address; see memo.c. */
 struct sobj__memo_entry {
     PyObject *object; /* NULL: free */
     uint64_t ordinal;
@@ -98,6 +97,7 @@ struct sobj_encoder {
     bool changed;      /* KEY: the canonical form is not the key as given */
     bool referred;     /* MESSAGE: there are REFs */
     uint64_t ordinals; /* MESSAGE: items numbered */
+    PyObject *root;    /* MESSAGE: the first item that was numbered; borrowed */
     PyObject *foreign; /* MESSAGE: what was met; borrowed */
     struct sobj__frame *frames;
     size_t depth, frame_capacity;
@@ -126,6 +126,45 @@ enum sobj__step sobj__encoder_run(struct sobj_encoder *e, PyObject *root);
 /* Encodes what needs no stream: everything but containers and ranges.
  * Returns: 1, and the cell; 0: it needs one; -1 with an exception set. */
 int sobj__encode_leaf(enum sobj_kind kind, PyObject *v, sobj_cell *cell);
+
+/* ---- parts of the walk; leaf.c and walk.c */
+
+/* Returns: where the next `n` words go; NULL on no memory. */
+static inline uint64_t *sobj__room_for(struct sobj_stream *s, size_t n)
+{
+    if (n <= s->capacity - s->count)
+        return s->words + s->count;
+    return sobj_stream_reserve(s, n);
+}
+
+/* OK: DONE; otherwise raises MemoryError. */
+static inline enum sobj__step sobj__written(enum sobj_status status)
+{
+    if (status == SOBJ_OK)
+        return SOBJ__DONE;
+    PyErr_NoMemory();
+    return SOBJ__ERROR;
+}
+
+static inline enum sobj__step sobj__write_word(struct sobj_encoder *e, uint64_t word)
+{
+    uint64_t *p = sobj__room_for(e->out, 1);
+
+    if (p == NULL)
+        return sobj__written(SOBJ_NO_MEMORY);
+    *p = word;
+    e->out->count++;
+    return SOBJ__DONE;
+}
+
+/* Writes anything but a container. */
+enum sobj__step sobj__write_leaf(struct sobj_encoder *e, enum sobj_kind kind,
+                                 PyObject *v);
+/* `v` cannot be written: raises, or says PICKLE. */
+enum sobj__step sobj__refuse(struct sobj_encoder *e, PyObject *v);
+/* MESSAGE: numbers an item or finds that it was written before, as a REF.
+ * Returns: DONE: written as REF; PUSHED: go on and write it; ERROR. */
+enum sobj__step sobj__number(struct sobj_encoder *e, PyObject *v);
 
 /* Whether `v`, a str or bytes, is in a cell of its own as an immediate. */
 bool sobj__short_text(enum sobj_kind kind, PyObject *v, sobj_cell *cell);
@@ -163,7 +202,7 @@ static inline size_t sobj__item_words(uint64_t word)
         return 1;
     switch (sobj_stream_kind(word)) {
     case SOBJ_ST_STR: {
-        unsigned aux = sobj_stream_aux(word) & ~SOBJ__NUMBERED;
+        unsigned aux = sobj_stream_aux(word) & ~SOBJ_ST_NUMBERED;
         return 2 + (size_t)(count * sobj_str_width(aux) + 7) / 8;
     }
     case SOBJ_ST_BYTES:
@@ -194,6 +233,9 @@ PyObject *sobj__make_str(unsigned aux, const void *data, size_t length, int64_t 
 
 /* In the info of a MESSAGE blob (its aux): the stream has REFs. */
 #define SOBJ__MESSAGE_REFERRED ((uint64_t)1 << 56)
+
+/* Private functions for the tests; see testing.c. */
+extern PyMethodDef sobj__testing_methods[];
 
 static inline unsigned sobj__str_aux(PyObject *v)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The memo of a message: address of an object -> its ordinal. Open addressing, linear
- * probing, at most half full. Without the GIL it holds what it names, so that an address
- * is not used again while the message is being written. */
+ * probing, at most half full. Without the GIL it holds what it names, so that an
+ * address is not used again while the message is being written. */
 #include "encoder.h"
 
 #define ROOM (sizeof((struct sobj__memo *)NULL)->room / sizeof(struct sobj__memo_entry))

@@ -47,8 +47,9 @@ static enum sobj__step encode_tree(struct sobj_state *state, PyObject *message,
 
 /* ---- in: pickled */
 
-/* Returns: a new reference to `module`.`name`, or with `derive` to a subclass of it, whose
- * instances take attributes; kept in `*field` of the state. NULL with an exception. */
+/* Returns: a new reference to `module`.`name`, or with `derive` to a subclass of it,
+ * whose instances take attributes; kept in `*field` of the state. NULL with an
+ * exception. */
 static PyObject *get(struct sobj_state *state, PyObject **field, const char *module,
                      const char *name, bool derive)
 {
@@ -85,7 +86,10 @@ static PyObject *persistent_id(PyObject *self, PyObject *obj)
     return PyLong_FromSsize_t(PyList_GET_SIZE(self) - 1);
 }
 
-static PyMethodDef persistent_id_def = {"persistent_id", persistent_id, METH_O, NULL};
+static PyMethodDef pickler_methods[] = {
+    {"persistent_id", persistent_id, METH_O, NULL},
+    {NULL},
+};
 
 /* Returns: the pickle, bytes; the handles it names are appended to `handles`. */
 static PyObject *dumps(struct sobj_state *state, PyObject *message, PyObject *handles)
@@ -100,7 +104,7 @@ static PyObject *dumps(struct sobj_state *state, PyObject *message, PyObject *ha
     if (file == NULL)
         goto done;
     pickler = PyObject_CallFunction(pickler_type, "Oi", file, 5);
-    id = PyCFunction_New(&persistent_id_def, handles);
+    id = PyCFunction_New(&pickler_methods[0], handles);
     if (pickler == NULL || id == NULL ||
         PyObject_SetAttrString(pickler, "persistent_id", id) < 0)
         goto done;
@@ -117,8 +121,8 @@ done:
     return data;
 }
 
-/* What pickling raised becomes the cause of a NotShareableError that says where the walk
- * had met something to pickle. Errors that are not about the message stay. */
+/* What pickling raised becomes the cause of a NotShareableError that says where the
+ * walk had met something to pickle. Errors that are not about the message stay. */
 static void raise_unpicklable(struct sobj_state *state, PyObject *message)
 {
     PyObject *cause, *raised;

@@ -4,8 +4,8 @@
  * Inside the read section, where the cell was found: a small leaf becomes its object at
  * once, a small stream is copied with references to its cores, anything else gets a
  * reference of its own. So a read of a plain small value writes nothing that is shared.
- * Failing allocations are not reported in the section; the reference is the way out, and
- * the second phase then meets the lack of memory again, where it can raise.
+ * Failing allocations are not reported in the section; the reference is the way out,
+ * and the second phase then meets the lack of memory again, where it can raise.
  */
 #include "encoder.h"
 #include "handle.h"

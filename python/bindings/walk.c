@@ -1,234 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* The walk that writes a tree of objects as a stream; see encoder.h. */
+/* The walk that writes a tree of objects as a stream: containers, one after the other;
+ * see encoder.h. */
 #include "encoder.h"
 #include "handle.h"
 
-/* ---- leaves in a stream */
-
-static inline uint64_t *room_for(struct sobj_stream *s, size_t n)
-{
-    if (n <= s->capacity - s->count)
-        return s->words + s->count;
-    return sobj_stream_reserve(s, n);
-}
-
-static inline enum sobj__step written(enum sobj_status status)
-{
-    if (status == SOBJ_OK)
-        return SOBJ__DONE;
-    PyErr_NoMemory();
-    return SOBJ__ERROR;
-}
-
-static inline enum sobj__step write_word(struct sobj_encoder *e, uint64_t word)
-{
-    uint64_t *p = room_for(e->out, 1);
-
-    if (p == NULL)
-        return written(SOBJ_NO_MEMORY);
-    *p = word;
-    e->out->count++;
-    return SOBJ__DONE;
-}
-
-static inline enum sobj__step write_bytes(struct sobj_encoder *e, uint64_t header,
-                                          const void *data, size_t size)
-{
-    return written(sobj_stream_bytes(e->out, header, data, size));
-}
-
-/* MESSAGE: numbers an item or finds that it was written before, as a REF.
- * Returns: DONE: written as REF; PUSHED: go on and write it; ERROR. */
-static enum sobj__step number(struct sobj_encoder *e, PyObject *v)
-{
-    uint64_t ordinal = e->ordinals;
-
-#ifndef Py_GIL_DISABLED
-    /* One reference, the one by which we came: nothing else here can lead to it. */
-    if (e->depth != 0 && Py_REFCNT(v) == 1) {
-        e->ordinals++;
-        return SOBJ__PUSHED;
-    }
-#endif
-    int found = sobj__memo_find(&e->memo, v, &ordinal);
-    if (found < 0)
-        return SOBJ__ERROR;
-    if (found) {
-        e->referred = true;
-        return write_word(e, sobj_stream_header(SOBJ_ST_REF, 0, ordinal));
-    }
-    e->ordinals++;
-    return SOBJ__PUSHED;
-}
-
-static enum sobj__step write_str(struct sobj_encoder *e, PyObject *v)
-{
-    unsigned aux = sobj__str_aux(v);
-    size_t length = (size_t)PyUnicode_GET_LENGTH(v),
-           size = length * sobj_str_width(aux);
-    size_t n = (size + 7) / 8;
-    Py_hash_t hash = sobj_cached_hash(v);
-
-    if (e->mode == SOBJ__MODE_MESSAGE) {
-        if (size >= SOBJ__NUMBERED_SIZE) {
-            enum sobj__step step = number(e, v);
-            if (step != SOBJ__PUSHED)
-                return step;
-            aux |= SOBJ__NUMBERED;
-        }
-    } else if (hash == -1) { /* E2 */
-        hash = PyObject_Hash(v);
-        if (hash == -1)
-            return SOBJ__ERROR;
-    }
-    uint64_t *p = room_for(e->out, n + 2);
-    if (p == NULL)
-        return written(SOBJ_NO_MEMORY);
-    p[0] = sobj_stream_header(SOBJ_ST_STR, aux, length);
-    p[1] = (uint64_t)hash;
-    p[n + 1] = 0; /* the padding takes part in comparisons; n is not 0 */
-    memcpy(p + 2, PyUnicode_DATA(v), size);
-    e->out->count += n + 2;
-    return SOBJ__DONE;
-}
-
-static enum sobj__step write_blob_of_bytes(struct sobj_encoder *e, PyObject *v)
-{
-    size_t size = (size_t)PyBytes_GET_SIZE(v);
-    unsigned aux = 0;
-
-    if (e->mode == SOBJ__MODE_MESSAGE && size >= SOBJ__NUMBERED_SIZE) {
-        enum sobj__step step = number(e, v);
-        if (step != SOBJ__PUSHED)
-            return step;
-        aux = SOBJ__NUMBERED;
-    }
-    return write_bytes(e, sobj_stream_header(SOBJ_ST_BYTES, aux, size),
-                       PyBytes_AS_STRING(v), size);
-}
-
-static enum sobj__step write_int(struct sobj_encoder *e, PyObject *v)
-{
-    struct sobj__int_bytes b;
-    sobj_cell cell;
-
-    if (sobj__small_int(v, &cell))
-        return write_word(e, cell);
-    if (sobj__int_to_bytes(v, &b) < 0)
-        return SOBJ__ERROR;
-    enum sobj__step step =
-        write_bytes(e, sobj_stream_header(SOBJ_ST_INT, 0, b.size), b.data, b.size);
-    Py_XDECREF(b.owner);
-    return step;
-}
-
-static enum sobj__step write_double(struct sobj_encoder *e, double d)
-{
-    sobj_cell cell = sobj_from_float(d);
-
-    if (cell != 0)
-        return write_word(e, cell);
-    return write_bytes(e, sobj_stream_header(SOBJ_ST_FLOAT, 0, 0), &d, sizeof d);
-}
-
-/* KEY: integral numbers become ints, all NaNs are one. */
-static enum sobj__step write_number_key(struct sobj_encoder *e, double d)
-{
-    if (d != d) {
-        e->changed = true; /* or not; the form as given is compared in the end */
-        return write_double(e, Py_NAN);
-    }
-    if (d > -0x1p60 && d < 0x1p60) {
-        int64_t i = (int64_t)d;
-        if ((double)i != d)
-            return write_double(e, d);
-        e->changed = true;
-        return write_word(e, sobj_from_int(i));
-    }
-    if (d - d != 0) /* infinite */
-        return write_double(e, d);
-    e->changed = true;
-    PyObject *v = PyLong_FromDouble(d);
-    if (v == NULL)
-        return SOBJ__ERROR;
-    enum sobj__step step = write_int(e, v);
-    Py_DECREF(v);
-    return step;
-}
-
-static enum sobj__step write_complex(struct sobj_encoder *e, PyObject *v)
-{
-    double d[2] = {((PyComplexObject *)v)->cval.real,
-                   ((PyComplexObject *)v)->cval.imag};
-
-    if (e->mode == SOBJ__MODE_KEY) {
-        if (d[1] == 0) {
-            e->changed = true;
-            return write_number_key(e, d[0]);
-        }
-        for (int i = 0; i < 2; i++) {
-            if (d[i] != d[i] || d[i] == 0) {
-                e->changed = true;
-                d[i] = d[i] == 0 ? 0.0 : Py_NAN;
-            }
-        }
-    }
-    return write_bytes(e, sobj_stream_header(SOBJ_ST_COMPLEX, 0, 0), d, sizeof d);
-}
-
-static enum sobj__step write_handle(struct sobj_encoder *e, PyObject *v)
-{
-    struct sobj_object *core = sobj_handle_core(v);
-    struct sobj_stream *s = e->out;
-
-    if (e->mode == SOBJ__MODE_KEY) {
-        int64_t id = sobj_id_of(core);
-        e->changed = true;
-        return write_bytes(e, sobj_stream_header(SOBJ_ST_OBJECT, 1, 0), &id, sizeof id);
-    }
-    if (sobj_stream_object(s, core) != SOBJ_OK)
-        return written(SOBJ_NO_MEMORY);
-    if (e->mode == SOBJ__MODE_VALUE) /* see order_edges */
-        s->words[s->count - 1] =
-            sobj_stream_header(SOBJ_ST_OBJECT, 0, (uint64_t)(uintptr_t)core);
-    return SOBJ__DONE;
-}
-
-static enum sobj__step write_range(struct sobj_encoder *e, PyObject *v)
-{
-    static const char *const names[] = {"start", "stop", "step"};
-    enum sobj__step step = write_word(e, sobj_stream_header(SOBJ_ST_RANGE, 0, 3));
-
-    for (int i = 0; i < 3 && step == SOBJ__DONE; i++) {
-        PyObject *part = PyObject_GetAttrString(v, names[i]);
-        step = part != NULL ? write_int(e, part) : SOBJ__ERROR;
-        Py_XDECREF(part);
-    }
-    return step;
-}
-
-static enum sobj__step write_bytearray(struct sobj_encoder *e, PyObject *v)
-{
-    enum sobj__step step = number(e, v);
-
-    if (step != SOBJ__PUSHED)
-        return step;
-#ifdef Py_GIL_DISABLED
-    Py_BEGIN_CRITICAL_SECTION(v);
-#endif
-    size_t size = (size_t)PyByteArray_GET_SIZE(v);
-    step = write_bytes(e, sobj_stream_header(SOBJ_ST_BYTEARRAY, 0, size),
-                       PyByteArray_AS_STRING(v), size);
-#ifdef Py_GIL_DISABLED
-    Py_END_CRITICAL_SECTION();
-#endif
-    return step;
-}
-
 /* ---- containers */
 
-/* Returns: `array` with room for one more than `count`; NULL with MemoryError. `room` is
- * the storage it began with. */
+/* Returns: `array` with room for one more than `count`; NULL with MemoryError. `room`
+ * is the storage it began with. */
 static void *grow(void *array, const void *room, size_t count, size_t *capacity,
                   size_t size)
 {
@@ -326,9 +105,9 @@ static enum sobj__step push(struct sobj_encoder *e, enum sobj_kind kind, PyObjec
     bool is_set = kind == SOBJ__FROZENSET || kind == SOBJ__SET;
 
     if (kind == SOBJ__TUPLE && PyTuple_GET_SIZE(v) == 0)
-        return write_word(e, SOBJ_SPECIAL(SOBJ_SP_EMPTY_TUPLE, 0));
+        return sobj__write_word(e, SOBJ_SPECIAL(SOBJ_SP_EMPTY_TUPLE, 0));
     if (kind == SOBJ__FROZENSET && PySet_GET_SIZE(v) == 0)
-        return write_word(e, SOBJ_SPECIAL(SOBJ_SP_EMPTY_FROZENSET, 0));
+        return sobj__write_word(e, SOBJ_SPECIAL(SOBJ_SP_EMPTY_FROZENSET, 0));
     if (kind == SOBJ__TUPLE && depth > SOBJ__HASH_DEPTH) {
         sobj__raise_at(e,
                        "is nested too deeply: what is hashed (keys, members of sets) "
@@ -337,7 +116,7 @@ static enum sobj__step push(struct sobj_encoder *e, enum sobj_kind kind, PyObjec
         return SOBJ__ERROR;
     }
     if (e->mode == SOBJ__MODE_MESSAGE) {
-        enum sobj__step step = number(e, v);
+        enum sobj__step step = sobj__number(e, v);
         if (step != SOBJ__PUSHED)
             return step;
     } else if (e->out->count > SOBJ__VALUE_WORDS) {
@@ -363,74 +142,27 @@ static enum sobj__step push(struct sobj_encoder *e, enum sobj_kind kind, PyObjec
         return SOBJ__ERROR;
     uint64_t count = (uint64_t)size_of(kind, f->object);
     enum sobj__step step =
-        write_word(e, sobj_stream_header(stream_kind(kind), 0, count));
+        sobj__write_word(e, sobj_stream_header(stream_kind(kind), 0, count));
     return step == SOBJ__DONE ? SOBJ__PUSHED : step;
-}
-
-static enum sobj__step refuse(struct sobj_encoder *e, PyObject *v)
-{
-    if (e->mode == SOBJ__MODE_MESSAGE) {
-        e->foreign = v;
-        return SOBJ__PICKLE;
-    }
-    sobj__raise_offender(e, v);
-    return SOBJ__ERROR;
 }
 
 /* Writes a leaf, or begins a container. */
 static enum sobj__step write_item(struct sobj_encoder *e, PyObject *v, uint32_t depth)
 {
     enum sobj_kind kind = sobj__kind_of(v);
-    bool is_key = e->mode == SOBJ__MODE_KEY;
-    sobj_cell cell;
 
     switch (kind) {
-    case SOBJ__STR:
-        if (sobj__short_text(kind, v, &cell))
-            return write_word(e, cell);
-        return write_str(e, v);
-    case SOBJ__BYTES:
-        if (sobj__short_text(kind, v, &cell))
-            return write_word(e, cell);
-        return write_blob_of_bytes(e, v);
-    case SOBJ__INT:
-        return write_int(e, v);
-    case SOBJ__FLOAT:
-        if (is_key)
-            return write_number_key(e, PyFloat_AS_DOUBLE(v));
-        return write_double(e, PyFloat_AS_DOUBLE(v));
-    case SOBJ__BOOL:
-        if (is_key) {
-            e->changed = true;
-            return write_word(e, sobj_from_int(v == Py_True));
-        }
-        return write_word(e, v == Py_True ? SOBJ_TRUE : SOBJ_FALSE);
-    case SOBJ__NONE:
-        return write_word(e, SOBJ_NONE);
-    case SOBJ__COMPLEX:
-        return write_complex(e, v);
-    case SOBJ__HANDLE:
-        if (is_key && Py_TYPE(v)->tp_hash == PyObject_HashNotImplemented)
-            return refuse(e, v);
-        return write_handle(e, v);
     case SOBJ__TUPLE:
     case SOBJ__FROZENSET:
         return push(e, kind, v, depth);
-    case SOBJ__RANGE:
-        return is_key ? refuse(e, v) : write_range(e, v);
-    case SOBJ__ELLIPSIS:
-        return is_key ? refuse(e, v) : write_word(e, SOBJ_SPECIAL(SOBJ_SP_ELLIPSIS, 0));
-    case SOBJ__NOT_IMPLEMENTED:
-        return is_key ? refuse(e, v)
-                      : write_word(e, SOBJ_SPECIAL(SOBJ_SP_NOT_IMPLEMENTED, 0));
     case SOBJ__LIST:
     case SOBJ__DICT:
     case SOBJ__SET:
-        return e->mode == SOBJ__MODE_MESSAGE ? push(e, kind, v, depth) : refuse(e, v);
-    case SOBJ__BYTEARRAY:
-        return e->mode == SOBJ__MODE_MESSAGE ? write_bytearray(e, v) : refuse(e, v);
+        if (e->mode == SOBJ__MODE_MESSAGE)
+            return push(e, kind, v, depth);
+        return sobj__refuse(e, v);
     default:
-        return refuse(e, v);
+        return sobj__write_leaf(e, kind, v);
     }
 }
 
@@ -463,7 +195,7 @@ static enum sobj__step sort_members(struct sobj_stream *s, const size_t *marks,
     if (chunks == NULL || sorted == NULL) {
         PyMem_Free(chunks);
         PyMem_Free(sorted);
-        return written(SOBJ_NO_MEMORY);
+        return sobj__written(SOBJ_NO_MEMORY);
     }
     for (size_t i = 0; i < n; i++) {
         chunks[i].words = s->words + marks[i];
@@ -507,9 +239,9 @@ static enum sobj__step go_through_items(struct sobj_encoder *e, struct sobj__fra
     struct sobj_stream *s = e->out;
 
     while (f->index < count) {
-        uint64_t *p = room_for(s, (size_t)(count - f->index));
+        uint64_t *p = sobj__room_for(s, (size_t)(count - f->index));
         if (p == NULL)
-            return written(SOBJ_NO_MEMORY);
+            return sobj__written(SOBJ_NO_MEMORY);
         const uint64_t *first = p;
         while (!is_key && f->index < count && sobj_encode_fast(items[f->index], p)) {
             f->index++;
@@ -532,8 +264,10 @@ static enum sobj__step go_through_dict(struct sobj_encoder *e, struct sobj__fram
     for (;;) {
         if (f->value != NULL) {
             PyObject *value = f->value;
+            sobj_cell cell;
             f->value = NULL;
-            step = write_item(e, value, 0);
+            step = sobj_encode_fast(value, &cell) ? sobj__write_word(e, cell)
+                                                  : write_item(e, value, 0);
             if (step != SOBJ__DONE)
                 return step;
         }
@@ -586,7 +320,7 @@ void sobj__encoder_init(struct sobj_encoder *e, struct sobj_state *state,
     e->name = name;
     e->changed = e->referred = false;
     e->ordinals = 0;
-    e->foreign = NULL;
+    e->root = e->foreign = NULL;
     e->frames = e->room;
     e->depth = 0;
     e->frame_capacity = sizeof e->room / sizeof *e->room;

@@ -22,6 +22,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from . import interpreters
+    from ._sharedobj import (
+        ChannelClosed,
+        ChannelEmpty,
+        ChannelFull,
+        ChannelTimeout,
+        NotShareableError,
+        UnresolvedError,
+        registry,
+    )
+
 __all__ = [
     "MISSING",
     "AtomicInt",

@@ -77,7 +77,8 @@ def _timed(function: Callable[[], T]) -> tuple[float, T]:
     return time.monotonic() - began, result
 
 
-def _count(files: Sequence[tuple[str, int]], workers: int) -> dict[str, int]:
+def count(files: Sequence[tuple[str, int]], workers: int) -> dict[str, int]:
+    """The whole job without a display."""
     with Job(files, workers, steps=1) as job:
         for _ in job.watch():
             pass
@@ -94,10 +95,10 @@ def _compare(
         print(f"  {what:<32} {seconds:6.2f} s  {seconds / ours:5.2f}x{note}", flush=True)
 
     print("\ntime, from start to the whole result:")
-    ours, shared = _timed(lambda: _count(files, workers))
+    ours, shared = _timed(lambda: count(files, workers))
     line(f"{workers} interpreters, one SharedDict", ours, shared == counts)
     runs: list[tuple[str, Callable[[], object]]] = [
-        ("1 interpreter, one SharedDict", lambda: _count(files, 1)),
+        ("1 interpreter, one SharedDict", lambda: count(files, 1)),
         (
             f"{workers} processes, merged Counters",
             lambda: others.count_in_processes(files, workers),

@@ -336,64 +336,112 @@ static void dead_when_copied_all(void)
     ok(tap_failures() == before, "a key that dies between freeze and copy");
 }
 
-/* Insertions overtake a migration: the new table fills up before the old one is done,
- * and gets a further one, where copies and insertions go on; or, for want of memory,
- * gets none for a while. */
-static void overtaken(bool no_memory)
-{
-    enum { FILLERS = 8 };
+/* A migration from 8192 slots to 8 whose target is filled by as many inserters, which
+ * stop there, before the two keys that are to be copied have come. */
+enum { FILLERS = 8 };
+struct overflow {
     struct sobj_object *d;
+    struct sobj__table *first, *second;
+    int64_t old[2]; /* the keys to be copied, far behind in the old table */
     struct job jobs[FILLERS];
     struct pause p[FILLERS];
-    bool stopped = true;
+};
 
-    if (sobj_dict_new(2000, &d) != SOBJ_OK)
+static struct sobj__table *after(struct sobj__table *t)
+{
+    return sobj_load_acquire(&t->next); /* Acquire: as the core does. */
+}
+
+static void overflow_begin(struct overflow *o)
+{
+    bool stopped = true;
+    int found = 0;
+
+    if (sobj_dict_new(2000, &o->d) != SOBJ_OK)
         abort();
-    for (int64_t i = 0; i < 3; i++)
-        dict_put(d, i, i + 1);
-    struct sobj__table *first = root(d);
-    dict_drop(d, 2); /* so few keys in so large a table: it shrinks */
-    struct sobj__table *second = sobj_load_acquire(&first->next); /* Acquire */
-    ok(second != NULL && second->mask == 7, "a migration to a table of 8 slots");
+    o->first = root(o->d);
+    for (int64_t i = 1000; found < 2; i++) {
+        struct test_key k;
+        struct sobj__probe p;
+        sobj__probe_init(&p, test_key(&k, i, false));
+        if ((p.spread >> o->first->shift) / 256 < 20)
+            continue;
+        o->old[found++] = i;
+        dict_put(o->d, i, 1);
+    }
+    dict_put(o->d, 2, 1);
+    dict_drop(o->d, 2); /* so few keys in so large a table: it shrinks */
+    o->second = after(o->first);
+    ok(o->second != NULL && o->second->mask == 7, "a migration to a table of 8 slots");
     for (int64_t i = 0; i < FILLERS; i++) {
-        jobs[i] = (struct job){.d = d, .number = 10 + i, .value = 1};
-        stopped &= pause_at(&p[i], "dict.link", 0, job_set, &jobs[i]);
+        o->jobs[i] = (struct job){.d = o->d, .number = 10 + i, .value = 1};
+        stopped &= pause_at(&o->p[i], "dict.link", 0, job_set, &o->jobs[i]);
     }
-    ok(stopped, "8 keys are inserted");
-    for (int i = 0; no_memory && i < 50; i++) {
-        sobj_fail_allocation(0); /* the further table, for what has to be copied */
-        expect(!dict_drop(d, 99), "a removal that only helps");
-        sobj_fail_allocation(-1);
-        expect(dict_look(d, 0) == 1 && dict_look(d, 17) == 1 && dict_look(d, 18) == -1,
-               "usable without memory");
-    }
-    ok(root(d) == first && sobj_load_acquire(&second->next) == NULL, /* Acquire */
-       "the migration is not over");
-    dict_put(d, 18, 2);
-    ok(root(d) == first && sobj_load_acquire(&second->next) != NULL, /* Acquire */
-       "a ninth needs a further table, while the first one is still the root");
-    ok(dict_drop(d, 12) && dict_drop(d, 18), "keys in both are removed");
-    dict_put(d, 12, 3);
-    while (root(d) == first)
-        dict_put(d, 19, 4);
-    bool all = true;
-    for (int64_t i = 0; i < 2; i++)
-        all &= dict_look(d, i) == i + 1;
-    ok(all, "what was copied in the end is there");
+    ok(stopped && root(o->d) == o->first && after(o->second) == NULL,
+       "8 keys are inserted, others still to be copied");
+}
+
+static void overflow_end(struct overflow *o, const char *name)
+{
+    struct sobj_object *d = o->d;
+
+    do
+        dict_put(d, 18, 4);
+    while (root(d) == o->first);
+    ok(dict_look(d, o->old[0]) == 1 && dict_look(d, o->old[1]) == 1,
+       "what was copied in the end is there");
     for (int i = 0; i < FILLERS; i++)
-        pause_go(&p[i]);
+        pause_go(&o->p[i]);
     for (int i = 0; i < FILLERS; i++)
-        pause_end(&p[i]);
-    ok(sobj_dict_len(d) == 11 && dict_look(d, 12) == 3 && dict_look(d, 18) == -1 &&
-           dict_look(d, 11) == 1,
+        pause_end(&o->p[i]);
+    ok(sobj_dict_len(d) == 11 && dict_look(d, 12) == 3 && dict_look(d, 18) == 4 &&
+           dict_look(d, 11) == 1 && dict_shown(d, 12) == 1,
        "all is there");
     sobj_collect();
-    dict_check(d, "overtaken, before the last migration");
-    while (sobj_load_acquire(&root(d)->next) != NULL) /* Acquire: as above. */
-        dict_put(d, 19, 4);
-    ok(sobj_dict_len(d) == 11 && dict_shown(d, 1) == 1 && dict_shown(d, 12) == 1,
+    dict_check(d, name);
+    while (after(root(d)) != NULL)
+        dict_put(d, 18, 5);
+    ok(sobj_dict_len(d) == 11 && dict_look(d, o->old[0]) == 1 && dict_look(d, 17) == 1,
        "and stays");
-    end(d, "overtaken");
+    end(d, name);
+}
+
+/* The target of a migration fills up before the migration is done, and gets a further
+ * table, where copies and insertions go on. */
+static void overtaken(void)
+{
+    struct overflow o;
+
+    overflow_begin(&o);
+    dict_put(o.d, 18, 2);
+    ok(root(o.d) == o.first && after(o.second) != NULL,
+       "a ninth key needs a further table, while the first one is still the root");
+    ok(dict_drop(o.d, 12) && dict_drop(o.d, 18), "keys in both are removed");
+    dict_put(o.d, 12, 3);
+    ok(dict_look(o.d, 12) == 3 && dict_look(o.d, 18) == -1 && dict_look(o.d, 17) == 1,
+       "and one is inserted again");
+    overflow_end(&o, "overtaken");
+}
+
+/* There is no memory for the further table: what cannot be copied stays where it is,
+ * and is found there. */
+static void copies_without_memory(void)
+{
+    struct overflow o;
+
+    overflow_begin(&o);
+    for (int i = 0; i < 50; i++) {
+        sobj_fail_allocation(0);
+        expect(!dict_drop(o.d, 99), "a removal that only helps");
+        expect(sobj_fail_allocation(-1) < 0 || i < 30, "it wanted memory");
+        expect(dict_look(o.d, o.old[0]) == 1 && dict_look(o.d, o.old[1]) == 1 &&
+                   dict_look(o.d, 17) == 1 && dict_look(o.d, 18) == -1,
+               "usable without memory");
+    }
+    ok(root(o.d) == o.first && after(o.second) == NULL,
+       "the migration waits for memory");
+    dict_put(o.d, 12, 3);
+    overflow_end(&o, "copies without memory");
 }
 
 /* clear() between the steps of a migration (both want the root). */
@@ -512,15 +560,15 @@ int main(void)
     late_dropper(false);
     late_dropper(true);
     dead_when_copied_all();
-    overtaken(false);
-    overtaken(true);
+    overtaken();
+    copies_without_memory();
     cleared_while_moving("dict.freeze");
     cleared_while_moving("dict.copy");
     cleared_while_moving("dict.drop");
     clears_collide();
     iterator_ends_while_freed();
     cell_is_closed(20, 200);
-    cell_is_closed(1000, 0);
+    cell_is_closed(500, 0);
     die_while_compacted();
     balance_check(&b, "dict races");
     return tap_end();

@@ -63,7 +63,7 @@ def test_identity():
     other = a.local()
     assert other is not a and other == a and hash(other) == hash(a)
     assert {a: 1}[other] == 1 and b not in {a}
-    assert a != 1 and a != None and not a == "x"  # noqa: E711
+    assert a != 1 and a != None and a != "x"  # noqa: E711
     assert bool(a) and bool(Channel(1))
     assert copy.copy(a) is a and copy.deepcopy([a])[0] is a
     assert so.attach(a.id) is a

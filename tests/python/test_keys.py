@@ -25,9 +25,11 @@ KEYS = [
     [None], [""], ["0"], ["1"], ["a"], ["\x80"], ["\xff"], ["ab"], ["\xe9t\xe9"], ["\u20ac"],
     ["\ud800"], ["\U0001f600"], ["long" * 5000],
     [b""], [b"0"], [b"a"], [b"ab"], [b"long" * 5000],
-    [()], [(0,), (False,), (-0.0,)], [(1, 2), (1.0, 2 + 0j), (True, 2)], [(2, 1)], [((1,),), ((True,),)],
+    [()], [(0,), (False,), (-0.0,)], [(1, 2), (1.0, 2 + 0j), (True, 2)], [(2, 1)],
+    [((1,),), ((True,),)],
     [("a",)], [(b"a",)], [(None,)], [("a", (1, ("b",)))],
-    [frozenset()], [frozenset({1, 2}), frozenset({2.0, True})], [frozenset({(1, 2)}), frozenset({(1.0, 2)})],
+    [frozenset()], [frozenset({1, 2}), frozenset({2.0, True})],
+    [frozenset({(1, 2)}), frozenset({(1.0, 2)})],
     [frozenset({frozenset({1}), "x"})], [(math.nan, 1), (-math.nan, True)],
 ]  # fmt: skip
 

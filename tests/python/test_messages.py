@@ -28,7 +28,8 @@ TREES = [
     [], {}, set(), bytearray(), [[]], [{}], {"a": {}}, [set()], [1, 2.5, "x", None, True],
     {"key": [1, {"a": (2, 3)}], 1: "x", None: b"y", (1, "a"): {1, 2}}, {1.5: {2: {3: {}}}},
     {frozenset({1, 2}), "a", (1, (2,))}, bytearray(b"abc" * 100), [range(5), ..., NotImplemented],
-    [1j, 2**100, -(2**70), "\ud800", "\u20ac" * 100, b"x" * 1000], ([],), ({"a": ([],)},), frozenset({()}),
+    [1j, 2**100, -(2**70), "\ud800", "\u20ac" * 100, b"x" * 1000], ([],),
+    ({"a": ([],)},), frozenset({()}),
     [[1] * 1000, list(range(1000)), [0.5] * 1000], {i: str(i) for i in range(1000)},
     [(), frozenset(), "", b""],
 ]  # fmt: skip

@@ -22,7 +22,10 @@ INTS = sorted(
     }
 )
 LONG_INTS = [
-    sign * (10**digits + d) for digits in (20, 100, 1000, 9999) for d in (-1, 0, 7) for sign in (1, -1)
+    sign * (10**digits + d)
+    for digits in (20, 100, 1000, 9999)
+    for d in (-1, 0, 7)
+    for sign in (1, -1)
 ]
 FLOATS = [
     0.0, -0.0, 1.0, -1.0, 0.1, math.pi, 1e300, -1e300, 5e-324, -5e-324, 2.2250738585072014e-308,
@@ -95,7 +98,7 @@ def form(x):
         return f"int {x:x}"
     if isinstance(x, range):
         return f"range {x.start:x} {x.stop:x} {x.step:x}"
-    return f"{type(x).__name__} {ascii(x)}"
+    return f"{type(x).__name__} {x!a}"
 
 
 def leaves(value):

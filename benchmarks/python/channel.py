@@ -1,0 +1,150 @@
+"""Messages between two interpreters: there and back, one way, and trees of objects."""
+
+import os
+import pickle
+import queue
+import sys
+import threading
+import time
+
+import harness
+import sharedobj as so
+
+PAUSE = 0.002  # seconds after which a waiter has stopped spinning and sleeps
+
+
+def echo(there, back, cpu):
+    import os
+
+    if cpu is not None:
+        os.sched_setaffinity(0, [cpu])
+    while (message := there.recv()) is not None:
+        back.send(message)
+
+
+def echo_queue(there, back, cpu):
+    import os
+
+    if cpu is not None:
+        os.sched_setaffinity(0, [cpu])
+    while (message := there.get()) is not None:
+        back.put(message)
+
+
+class Trip:
+    """Two ends of a round trip; `send` and `receive` are this interpreter's."""
+
+    def __init__(self, kind, cpu):
+        self.place = None
+        if kind == "channel":
+            there, back = so.Channel(16), so.Channel(16)
+            self.send, self.receive, function = there.send, back.recv, echo
+        else:
+            make = so.interpreters.create_queue if kind == "standard" else queue.SimpleQueue
+            there, back = make(), make()
+            self.send, self.receive, function = there.put, back.get, echo_queue
+        if kind == "threads":
+            self.thread = threading.Thread(target=function, args=(there, back, cpu))
+            self.thread.start()
+        else:
+            self.place = so.interpreters.create()
+            self.thread = self.place.call_in_thread(function, there, back, cpu)
+        self.send(0)
+        self.receive()
+
+    def close(self):
+        self.send(None)
+        self.thread.join()
+        if self.place is not None:
+            self.place.close()
+
+    def running(self, loops):
+        send, receive = self.send, self.receive
+        begin = time.perf_counter()
+        for number in range(loops):
+            send(number)
+            receive()
+        return time.perf_counter() - begin
+
+    def parked(self, loops):
+        send, receive, total = self.send, self.receive, 0.0
+        for number in range(loops):
+            time.sleep(PAUSE)
+            begin = time.perf_counter()
+            send(number)
+            receive()
+            total += time.perf_counter() - begin
+        return total
+
+
+def round_trips(options, title, cpu, method):
+    trips = {"sharedobj.Channel, two interpreters": Trip("channel", cpu)}
+    if sys.version_info >= (3, 14):
+        trips["concurrent.interpreters.Queue, two interpreters"] = Trip("standard", cpu)
+    trips["queue.SimpleQueue, two threads of one interpreter"] = Trip("threads", cpu)
+    result = harness.compare(
+        title,
+        {name: getattr(trip, method) for name, trip in trips.items()},
+        unit="us",
+        quick=options.quick,
+        rounds=11,
+        seconds=0.02,
+    )
+    for trip in trips.values():
+        trip.close()
+    return result
+
+
+TREE = {
+    "name": "an order",
+    "lines": [{"article": f"article {n}", "count": n, "price": n * 1.25} for n in range(10)],
+    "tags": {"new", "paid"},
+    "at": (2026, 11, 22),
+}
+
+
+def trees(options):
+    channel = so.Channel()
+
+    def through_channel(loops):
+        send, receive = channel.send_nowait, channel.recv_nowait
+        begin = time.thread_time()
+        for _ in range(loops):
+            send(TREE)
+            receive()
+        return time.thread_time() - begin
+
+    assert through_channel(1) and channel.try_send(TREE) and channel.recv() == TREE
+    return harness.compare(
+        "a tree of 10 dicts: encoded, sent, received, decoded",
+        {
+            "pickle.dumps + loads alone": harness.timed(
+                "loads(dumps(tree, 5))", loads=pickle.loads, dumps=pickle.dumps, tree=TREE
+            ),
+            "sharedobj.Channel": through_channel,
+        },
+        unit="us",
+        quick=options.quick,
+    )
+
+
+def main():
+    options = harness.arguments()
+    results = []
+    cpus = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    if len(cpus) > 1:
+        os.sched_setaffinity(0, [cpus[0]])
+        own = "round trip of an int, a core each"
+        results = [
+            round_trips(options, f"{own}, both running", cpus[1], "running"),
+            round_trips(options, f"{own}, the waiter parked", cpus[1], "parked"),
+            round_trips(options, "round trip of an int, one core for both", cpus[0], "running"),
+        ]
+        os.sched_setaffinity(0, cpus)
+    results.append(round_trips(options, "round trip of an int, anywhere", None, "running"))
+    results.append(trees(options))
+    harness.report(*results)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""make bench: every benchmark, each in a process of its own; a table, and JSON beside it.
+
+    python benchmarks/run.py [--quick] [--no-peers] [--json FILE] [NAME ...]
+
+NAME is a file in benchmarks/python or benchmarks/c without its suffix; default: all. The
+C programs are linked with the core as `make core` builds it.
+"""
+
+import argparse
+import importlib.util
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+BUILD = ROOT / "build" / "benchmarks"
+PYTHON = ["atomic_int", "exact", "channel", "shared_dict", "demo"]
+C = {"channel_bench": ["2"], "atomic_bench": []}
+
+
+def get_peers() -> None:
+    """Other packages, one by one: each may have no wheel for this Python."""
+    for line in (HERE / "requirements.txt").read_text().splitlines():
+        name = line.split("#")[0].split(">")[0].strip()
+        if name and importlib.util.find_spec(name) is None:
+            command = [sys.executable, "-m", "pip", "install", "-q", "--only-binary=:all:", line]
+            if subprocess.run(command, capture_output=True).returncode:
+                print(f"{name}: no wheel for this Python, left out", flush=True)
+
+
+def run_python(name: str, quick: bool) -> dict[str, object]:
+    command = [sys.executable, str(HERE / "python" / f"{name}.py"), *(["--quick"] if quick else [])]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(done.stdout)  # type: ignore[no-any-return]
+
+
+def run_c(name: str, quick: bool) -> dict[str, object]:
+    """Builds and runs a C benchmark; its output is its report."""
+    subprocess.run(["make", "-s", "core"], cwd=ROOT, check=True)
+    BUILD.mkdir(parents=True, exist_ok=True)
+    packages = ["liburcu-bp", "atomic_ops"]
+    found = [
+        subprocess.run(["pkg-config", flag, *packages], capture_output=True, text=True, check=True)
+        for flag in ("--cflags", "--libs")
+    ]
+    compiler = os.environ.get("CC") or shutil.which("cc") or "gcc"
+    command = [
+        *compiler.split(),
+        *(ROOT / "tools/build/c.flags").read_text().split(),
+        *("-O2", "-Iinclude", "-Ishared", *found[0].stdout.split()),
+        str(HERE / "c" / f"{name}.c"),
+        "build/core/libsharedobj_core.a",
+        *("-o", str(BUILD / name), *found[1].stdout.split(), "-lpthread", "-lm"),
+    ]
+    subprocess.run(command, cwd=ROOT, check=True)
+    arguments = ["1"] if quick and C[name] else C[name]
+    done = subprocess.run([BUILD / name, *arguments], stdout=subprocess.PIPE, text=True, check=True)
+    return {"results": [{"title": f"{name}, C without Python", "text": done.stdout}]}
+
+
+def show(result: dict) -> None:
+    print(f"\n{result['title']}")
+    if "text" in result:
+        print("  " + result["text"].rstrip().replace("\n", "\n  "))
+    for name, value in result.get("values", {}).items():
+        print(f"  {name:<52} {value}")
+    rows = result.get("rows", [])
+    width = max((len(row["name"]) for row in rows), default=0)
+    for row in rows:
+        low, middle, high = row["ratio"]
+        spread = "" if row is rows[0] else f"   {middle:6.2f}x  ({low:.2f} to {high:.2f})"
+        print(f"  {row['name']:<{width}}  {row['time']:10.2f} {result['unit']}{spread}")
+    sys.stdout.flush()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", choices=[*PYTHON, *C, []])
+    parser.add_argument("--quick", action="store_true", help="a few short rounds only")
+    parser.add_argument("--no-peers", action="store_true", help="install no other packages")
+    parser.add_argument("--json", type=Path, metavar="FILE", default=BUILD / "results.json")
+    options = parser.parse_args()
+    if not options.no_peers:
+        get_peers()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    machine = f"{platform.machine()}, {cores} processors, {platform.system()} {platform.release()}"
+    load = os.getloadavg()[0]
+    print(f"Python {platform.python_version()}, {platform.python_compiler()}\n{machine}")
+    print(f"load before: {load:.1f}" + ("  (not quiet: expect noise)" if load > 0.5 else ""))
+    report = {
+        "date": time.strftime("%Y-%m-%d"),
+        "machine": machine,
+        "load": load,
+        "python": "",
+        "results": [],
+    }
+    for name in options.names or [*PYTHON, *C]:
+        found = run_python(name, options.quick) if name in PYTHON else run_c(name, options.quick)
+        report["python"] = found.get("python", report["python"])
+        for result in found["results"]:
+            show(result)
+            report["results"].append(result)
+    options.json.parent.mkdir(parents=True, exist_ok=True)
+    options.json.write_text(json.dumps(report, indent=1) + "\n")
+    print(f"\nwritten to {options.json}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

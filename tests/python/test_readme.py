@@ -1,0 +1,54 @@
+"""What the README and the examples show is what happens."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```python\n(.*?)```\n(?:\n```text\n(.*?)```)?", README, re.S)
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+
+
+def test_there_is_something_to_run():
+    assert len(BLOCKS) >= 2 and all(output for _, output in BLOCKS)
+    assert "pip install sharedobj" in README
+    assert len(EXAMPLES) >= 3
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
+def test_readme(block, tmp_path, run_python):
+    code, output = block
+    (tmp_path / "example.py").write_text(code, encoding="utf-8")
+    done = run_python(script=tmp_path / "example.py")
+    assert done.stdout == output
+    # 3.14 and later mention interpreters that were not closed.
+    assert done.stderr == "" or "remaining subinterpreters" in done.stderr
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_example(path, run_python):
+    done = run_python(script=path)
+    assert done.stdout
+    assert done.stderr == ""
+    assert path.name in (ROOT / "examples/README.md").read_text(encoding="utf-8")
+
+
+def test_links_lead_somewhere():
+    for file in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "shared/README.md"):
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", file.read_text(encoding="utf-8")):
+            assert (file.parent / target).exists(), f"{file.name}: {target}"
+
+
+def test_the_picture_of_the_core_names_what_exists():
+    """Functions and files that shared/README.md mentions."""
+    text = (ROOT / "shared/README.md").read_text(encoding="utf-8")
+    sources = [*ROOT.glob("shared/**/*.[ch]"), *ROOT.glob("include/**/*.h")]
+    sources += ROOT.glob("python/bindings/*.[ch]")
+    code = "\n".join(path.read_text(encoding="utf-8") for path in sources)
+    functions = set(re.findall(r"`((?:sobj_|dict_|change_)\w+)`", text))
+    assert len(functions) > 10
+    assert not [name for name in functions if not re.search(rf"\b{name}\(", code)]
+    names = {path.name for path in sources}
+    assert not [name for name in re.findall(r"\b(\w+\.[ch])\b", text) if name not in names]
