@@ -4,6 +4,7 @@ import itertools
 import threading
 
 import harness
+
 import sharedobj as so
 
 
@@ -81,9 +82,7 @@ if __name__ == "__main__":
         {
             "int += 1 (not atomic for others)": harness.timed("a += 1", a=0),
             "AtomicInt": harness.timed("a += 1", a=so.AtomicInt()),
-            "AtomicInt of another interpreter": elsewhere.candidate(
-                in_other_interpreter, counter
-            ),
+            "AtomicInt of another interpreter": elsewhere.candidate(in_other_interpreter, counter),
             "AtomicInt.increment()": harness.timed("a.increment()", a=so.AtomicInt()),
             "int under threading.Lock": locked(),
             "next(itertools.count())": harness.timed("next(a)", a=itertools.count()),

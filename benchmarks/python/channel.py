@@ -8,6 +8,7 @@ import threading
 import time
 
 import harness
+
 import sharedobj as so
 
 PAUSE = 0.002  # seconds after which a waiter has stopped spinning and sleeps

@@ -4,6 +4,7 @@ import os
 import time
 
 import harness
+
 from sharedobj import demo
 from sharedobj._demo import others, words
 

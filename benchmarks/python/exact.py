@@ -3,6 +3,7 @@
 import threading
 
 import harness
+
 import sharedobj as so
 
 INTERPRETERS, THREADS = 4, 8
@@ -30,9 +31,7 @@ if __name__ == "__main__":
     each = 500 if options.quick else 10_000
     counter, shared = so.AtomicInt(), so.SharedDict()
     made = [so.interpreters.create() for _ in range(INTERPRETERS)]
-    threads = [
-        threading.Thread(target=i.call, args=(work, counter, shared, each)) for i in made
-    ]
+    threads = [threading.Thread(target=i.call, args=(work, counter, shared, each)) for i in made]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -41,8 +41,9 @@ def timed(source: str, **names: object) -> Candidate:
         f"  def run(loops{''.join(f', {n}={n}' for n in names)}):\n"
         f"    times = range(loops)\n"
         f"    begin = clock()\n"
-        f"    for _ in times:\n" + "".join(f"      {line}\n" for line in source.splitlines()) +
-        "    return clock() - begin\n"
+        f"    for _ in times:\n"
+        + "".join(f"      {line}\n" for line in source.splitlines())
+        + "    return clock() - begin\n"
         "  return run\n"
     )
     space: dict[str, object] = {"clock": time.thread_time}

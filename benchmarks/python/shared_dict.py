@@ -1,6 +1,7 @@
 """One SharedDict with 1000 str keys against dict: single operations, loop included."""
 
 import harness
+
 import sharedobj as so
 
 KEYS = [f"key number {number}" for number in range(1000)]
@@ -81,9 +82,7 @@ def main():
     for operation, (plain_body, our_body) in OPERATIONS.items():
         plain, ours, other = fill({}), fill(so.SharedDict()), fill(so.SharedDict())
         candidates = {
-            "dict": harness.timed(
-                plain_body, d=plain, keys=KEYS, value=FRESH, get=plain.get
-            ),
+            "dict": harness.timed(plain_body, d=plain, keys=KEYS, value=FRESH, get=plain.get),
             "SharedDict": harness.timed(
                 our_body, d=ours, keys=KEYS, value=FRESH, get=ours.get, increment=ours.increment
             ),

@@ -46,11 +46,12 @@ static int call_at_end(PyObject *module, const char *name, PyObject *function)
 /* An interpreter that another one closes joins its threads first; this hook, which
  * concurrent.futures uses too, is called before that. It has no public name; without it
  * the close waits for the blocked threads.
- * Returns: 0; -1 with an exception if that moment is past. */
-static int hook_threads_end(struct sobj_local *local, PyObject *wake)
+ * Returns: 1; 0 if there is nothing to hook yet; -1 with an exception, RuntimeError if
+ * the moment is past. */
+static int hook_threads_end(PyObject *wake)
 {
     PyObject *name = PyUnicode_FromString("threading"), *threading = NULL;
-    int result = 0;
+    int result = 1;
 
     if (name != NULL)
         threading = PyImport_GetModule(name);
@@ -65,9 +66,16 @@ static int hook_threads_end(struct sobj_local *local, PyObject *wake)
         else
             PyErr_Clear();
     }
-    if (result == 0)
-        local->at_threads_end = true;
     Py_DECREF(threading);
+    return result;
+}
+
+static int hook_exit(PyObject *wake)
+{
+    PyObject *atexit = PyImport_ImportModule("atexit");
+    int result = atexit != NULL ? call_at_end(atexit, "register", wake) : -1;
+
+    Py_XDECREF(atexit);
     return result;
 }
 
@@ -77,34 +85,32 @@ static int hook_end(struct sobj_state *state)
 {
     struct sobj_local *local = state->local;
     bool sub = PyInterpreterState_Get() != PyInterpreterState_Main();
-    PyObject *wake, *at_exit;
-    int result = 0;
+    PyObject *wake;
+    int threads = 0, result = 0;
 
     sobj_mutex_lock(&local->mutex);
-    bool done = local->at_exit && (local->at_threads_end || !sub);
+    bool at_exit = local->at_exit, at_threads_end = local->at_threads_end || !sub;
     sobj_mutex_unlock(&local->mutex);
-    if (done)
+    if (at_exit && at_threads_end)
         return 0;
+
     wake = PyObject_GetAttrString(state->module, "_end_waits");
     if (wake == NULL)
         return -1;
-    if (!local->at_exit) {
-        at_exit = PyImport_ImportModule("atexit");
-        result = at_exit != NULL ? call_at_end(at_exit, "register", wake) : -1;
-        Py_XDECREF(at_exit);
-        if (result == 0)
-            local->at_exit = true;
-    }
-    if (result == 0 && sub && !local->at_threads_end &&
-        hook_threads_end(local, wake) < 0) {
-        if (PyErr_ExceptionMatches(PyExc_RuntimeError)) {
-            PyErr_Clear();
-            sobj_raise_closing();
-        }
-        result = -1;
-    }
+    if (!at_exit)
+        result = hook_exit(wake);
+    if (result == 0 && !at_threads_end)
+        threads = hook_threads_end(wake);
     Py_DECREF(wake);
-    return result;
+    if (threads < 0 && PyErr_ExceptionMatches(PyExc_RuntimeError)) {
+        PyErr_Clear();
+        sobj_raise_closing();
+    }
+    sobj_mutex_lock(&local->mutex);
+    local->at_exit |= result == 0;
+    local->at_threads_end |= threads > 0;
+    sobj_mutex_unlock(&local->mutex);
+    return result == 0 && threads >= 0 ? 0 : -1;
 }
 
 int sobj_wait_begin_core(struct sobj_wait *wait, struct sobj_state *state,

@@ -60,7 +60,8 @@ int sobj_handle_add_type(PyObject *module, struct sobj_state *state,
 #define SOBJ_HANDLE_FLAGS                                                              \
     (Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_HAVE_GC)
 
-/* For the type's slots: its own dealloc, if it has fields, ends in sobj_handle_dealloc. */
+/* For the type's slots. A type with fields of its own must not let go of them before the
+ * handle has left the table: that could run code which finds it there (W1, handle.c). */
 void sobj_handle_dealloc(PyObject *self);
 int sobj_handle_traverse(PyObject *self, visitproc visit, void *arg);
 extern PyMemberDef sobj_handle_members[];

@@ -86,7 +86,8 @@ PyDoc_STRVAR(
     "collect($module, /)\n--\n\n"
     "Free what this thread has let go of and could not free yet.\n\n"
     "Memory that other threads may still be reading is freed in batches; this\n"
-    "waits until they have moved on (some microseconds, with the GIL released).");
+    "waits until they have moved on (some microseconds, with the GIL released).\n"
+    "It also drops what is kept by pickles whose lease has ended.");
 
 static PyObject *module_collect(PyObject *module, PyObject *unused)
 {
@@ -180,7 +181,8 @@ PyDoc_STRVAR(getattr_doc,
 
 static PyObject *module_getattr(PyObject *module, PyObject *name)
 {
-    if (PyUnicode_Check(name) && PyUnicode_CompareWithASCIIString(name, "registry") == 0)
+    if (PyUnicode_Check(name) &&
+        PyUnicode_CompareWithASCIIString(name, "registry") == 0)
         return sobj_dict_registry(module);
     return sobj_errors_getattr(module, name);
 }

@@ -13,12 +13,9 @@ import time
 from collections.abc import Callable, Sequence
 from operator import itemgetter
 from pathlib import Path
-from typing import TypeVar
 
 from ._demo import others, show, words
 from ._demo.job import Job
-
-T = TypeVar("T")
 
 
 def _cores() -> int:
@@ -71,7 +68,7 @@ def _find(arguments: argparse.Namespace) -> tuple[list[tuple[str, int]], list[tu
     return words.find_files(words.default_roots(), is_source, on_error, limit), failed
 
 
-def _timed(function: Callable[[], T]) -> tuple[float, T]:
+def _timed[T](function: Callable[[], T]) -> tuple[float, T]:
     began = time.monotonic()
     result = function()
     return time.monotonic() - began, result

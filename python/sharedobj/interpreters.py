@@ -16,32 +16,10 @@ import sys
 if sys.version_info >= (3, 14):
     from concurrent import interpreters
     from concurrent.interpreters import *  # noqa: F403 (for type checkers)
+    from concurrent.interpreters import __all__ as __all__
 
     # Whoever imports this module gets the standard one.
     sys.modules[__name__] = interpreters
 else:
-    from ._interpreters.local import (
-        ExecutionFailed,
-        Interpreter,
-        InterpreterError,
-        InterpreterNotFoundError,
-        NotShareableError,
-        create,
-        get_current,
-        get_main,
-        is_shareable,
-        list_all,
-    )
-
-    __all__ = [
-        "ExecutionFailed",
-        "Interpreter",
-        "InterpreterError",
-        "InterpreterNotFoundError",
-        "NotShareableError",
-        "create",
-        "get_current",
-        "get_main",
-        "is_shareable",
-        "list_all",
-    ]
+    from ._interpreters.local import *  # noqa: F403
+    from ._interpreters.local import __all__ as __all__

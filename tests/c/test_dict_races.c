@@ -184,6 +184,26 @@ static void stores_collide(void)
     end(d, "stores");
 }
 
+/* The node that a change goes to leaves the table and the log before it comes there. */
+static void changer_sleeps(void)
+{
+    struct sobj_object *d = dict_with(5);
+    struct job j = {.d = d, .number = 2, .value = 60};
+    struct pause p;
+
+    ok(pause_at(&p, "dict.store", 0, job_set, &j), "a store stops");
+    dict_drop(d, 2);
+    int64_t nodes = sobj_count(SOBJ_COUNT_NODES);
+    for (int64_t i = 10; i < 210; i++) {
+        dict_put(d, i, 1);
+        dict_drop(d, i);
+    }
+    ok(sobj_count(SOBJ_COUNT_NODES) == nodes + 200, "no node is freed meanwhile");
+    pause_end(&p);
+    ok(dict_look(d, 2) == 60, "the key is inserted again");
+    end(d, "changer sleeps");
+}
+
 struct slow_reader {
     struct sobj_out out;
     struct sobj_object *d;
@@ -485,8 +505,8 @@ static void clears_collide(void)
 }
 
 /* An iterator gives back a piece of the log that only it still had, while the nodes in
- * it are freed with the body. */
-static void iterator_ends_while_freed(void)
+ * it are freed with the body. Returns: whether there were more than `skip` nodes. */
+static bool iterator_ends_while_freed(unsigned skip)
 {
     struct sobj_object *d = dict_with(200);
     struct job j = {.d = d};
@@ -494,36 +514,60 @@ static void iterator_ends_while_freed(void)
     struct pause p;
 
     sobj_dict_iter_init(&it, d);
-    ok(dict_next(&it) == 0, "iterator in the first segment");
+    expect(dict_next(&it) == 0, "iterator in the first segment");
     struct sobj__body *body = root(d)->body;
     struct sobj__segment *held = it.segment;
     for (int64_t i = 1; i < 199; i++)
-        dict_drop(d, i);
-    ok(sobj_load_acquire(&body->head) != held, "compacted"); /* Acquire: as walkers. */
+        if (i % 5 != 0 || i > 15)
+            dict_drop(d, i);
+    expect(sobj_load_acquire(&body->head) != held, "compacted"); /* Acquire */
     sobj_collect();
-    ok(pause_at(&p, "dict.take", 0, job_clear_and_free, &j),
-       "clear stops while it frees");
+    bool stopped = pause_at(&p, "dict.take", skip, job_clear_and_free, &j);
     sobj_dict_iter_fini(&it);
     pause_end(&p);
     end(d, "iterator ends while the body is freed");
+    return stopped;
+}
+
+static void iterators_end_while_freed(void)
+{
+    struct balance b = balance_begin();
+    unsigned nodes = 0;
+
+    while (iterator_ends_while_freed(nodes))
+        nodes++;
+    ok(nodes >= 5, "an iterator ends while each of %u nodes is freed", nodes);
+    sobj_collect();
+    balance_check(&b, "iterators and freed bodies");
 }
 
 /* ---- order log */
 
-/* An inserter sleeps before it fills its cell; the segment is compacted away, with more
- * behind it, or as the last one, which is too large for what is left. */
-static void cell_is_closed(int64_t before, int64_t behind)
+/* An inserter sleeps before it fills its cell; the segment is compacted away, because
+ * others have come after it, or as the last one, too large for what is left. */
+static void cell_is_closed(size_t room, int64_t keys, int64_t churn, int64_t left)
 {
-    struct sobj_object *d = dict_with(before);
+    struct sobj_object *d = dict_new();
     struct job j = {.d = d, .number = 7000, .value = 1};
     struct pause p;
 
-    ok(pause_at(&p, "dict.append", 0, job_set, &j), "inserter stops before its cell");
-    for (int64_t i = before; i < before + behind; i++)
+    sobj_dict_reserve(d, room); /* one table throughout: the slot must stay free */
+    for (int64_t i = 0; i < keys; i++)
         dict_put(d, i, 1);
-    for (int64_t i = 1; i < before + behind; i++)
-        dict_drop(d, i);
     dict_put(d, 6000, 1);
+    struct sobj__table *t = root(d);
+    /* Acquire, here and below: as appenders do. */
+    struct sobj__segment *last = sobj_load_acquire(&t->body->tail_hint);
+    ok(pause_at(&p, "dict.append", 0, job_set, &j), "inserter stops before its cell");
+    for (int64_t i = 0; i < churn; i++) {
+        dict_drop(d, 6000);
+        dict_put(d, 6000, 1);
+    }
+    for (int64_t i = left; i < keys; i++)
+        dict_drop(d, i);
+    ok(root(d) == t && after(t) == NULL &&
+           sobj_load_acquire(&t->body->tail_hint) != last, /* Acquire */
+       "the log alone has changed");
     pause_end(&p);
     ok(dict_look(d, 7000) == 1, "it is found");
     ok(dict_shown(d, 7000) == 1 && dict_shown(d, 0) == 1 && dict_shown(d, 6000) == 1,
@@ -555,6 +599,7 @@ int main(void)
     position_is_not_used_again();
     insert_at_dropped();
     stores_collide();
+    changer_sleeps();
     reader_sleeps();
     late_helpers();
     late_dropper(false);
@@ -566,9 +611,9 @@ int main(void)
     cleared_while_moving("dict.copy");
     cleared_while_moving("dict.drop");
     clears_collide();
-    iterator_ends_while_freed();
-    cell_is_closed(20, 200);
-    cell_is_closed(500, 0);
+    iterators_end_while_freed();
+    cell_is_closed(60, 20, 200, 10);
+    cell_is_closed(300, 698, 0, 63);
     die_while_compacted();
     balance_check(&b, "dict races");
     return tap_end();

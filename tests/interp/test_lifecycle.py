@@ -25,9 +25,7 @@ def test_the_creator_goes_first():
 def test_objects_die_with_the_last_interpreter_that_has_them():
     shared = AtomicInt(0)
     with Sub() as sub:
-        sub.run(
-            "import sharedobj; mine = sharedobj.AtomicInt(1); a.set(mine.id)", a=shared
-        )
+        sub.run("import sharedobj; mine = sharedobj.AtomicInt(1); a.set(mine.id)", a=shared)
         attach(shared.get())
     sharedobj.collect()
     with pytest.raises(LookupError):

@@ -121,7 +121,7 @@ def test_functions_of_several_arguments():
     assert pow(2, AtomicInt(5), AtomicInt(7)) == 4
     assert round(a, -3) == 1235000 and type(round(a, -3)) is int and round(a, None) == 1234567
     assert f"{a}" == "1234567" and f"{a:,}" == "1,234,567" and f"{a:#x}" == hex(1234567)
-    assert "%d" % a == "1234567"
+    assert "%d" % a == "1234567"  # noqa: UP031
     assert [0, 1, 2][AtomicInt(1)] == 1 and [7] * AtomicInt(2) == [7, 7]
     assert list(range(AtomicInt(3))) == [0, 1, 2]
     assert repr(a) == "AtomicInt(1234567)" and repr(AtomicInt(MIN)) == f"AtomicInt({MIN})"
@@ -135,7 +135,14 @@ def test_functions_of_several_arguments():
 
 def test_comparison_is_by_value():
     for a, b in itertools.product([-1, 0, 3, MAX], [-1, 0, 3, MAX, 3.0, 2.5, 2**70, "3"]):
-        for compare in (operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge):
+        for compare in (
+            operator.eq,
+            operator.ne,
+            operator.lt,
+            operator.le,
+            operator.gt,
+            operator.ge,
+        ):
             expected = outcome(compare, a, b)
             assert outcome(compare, AtomicInt(a), b) == expected
             if isinstance(b, int) and b <= MAX:
@@ -178,7 +185,15 @@ def test_methods():
     assert a.fetch_add() == 25 and a.fetch_add(4) == 26 and a.fetch_add(n=AtomicInt(-5)) == 30
     assert a.fetch_max(20) == 25 and a.fetch_max(40) == 25 and a.get() == 40
     assert a.fetch_min(50) == 40 and a.fetch_min(-4) == 40 and a.get() == -4
-    for name in ("set", "exchange", "increment", "decrement", "fetch_add", "fetch_max", "fetch_min"):
+    for name in (
+        "set",
+        "exchange",
+        "increment",
+        "decrement",
+        "fetch_add",
+        "fetch_max",
+        "fetch_min",
+    ):
         for bad in (1.0, "1", None):
             with pytest.raises(TypeError, match="int"):
                 getattr(a, name)(bad)
@@ -209,7 +224,9 @@ def test_compare_and_set():
 def test_the_limits(add):
     """What counts is whether the result fits, not whether the summand does."""
     sign = -1 if add == "decrement" else 1
-    for start, n in itertools.product([MIN, MIN + 1, -5, 0, 5, MAX], [*VALUES, 2**63, 2**64, -(2**64)]):
+    for start, n in itertools.product(
+        [MIN, MIN + 1, -5, 0, 5, MAX], [*VALUES, 2**63, 2**64, -(2**64)]
+    ):
         a = AtomicInt(start)
         expected = start + sign * n
         if MIN <= expected <= MAX:

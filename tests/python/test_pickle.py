@@ -147,12 +147,17 @@ def test_the_lease():
         dead = pickle.dumps(AtomicInt(1))
         keep = AtomicInt(2)
         living = pickle.dumps(keep)
-        # The next one drops the expired ones.
+        # The next one drops the expired ones, and so does collect().
         assert pickle.loads(living) is keep
         set_handle_lease(60)
         pickle.loads(pickle.dumps(keep))
         with pytest.raises(LookupError, match="lease"):
             pickle.loads(dead)
+        set_handle_lease(0)
+        pickle.dumps(AtomicInt(3))
+        sharedobj.collect()
+        assert stats()["tickets"] == 0
+        set_handle_lease(60)
     finally:
         assert set_handle_lease(600) == 60
     for bad, error in [(-1, ValueError), (float("nan"), ValueError), ("1", TypeError)]:

@@ -28,7 +28,7 @@ class Sub:
         """Executes code in its __main__, where `shared` are variables."""
         if sys.version_info < (3, 13):
             for name, value in shared.items():
-                if isinstance(value, _Channel):
+                if isinstance(value, _Channel):  # noqa: F821
                     shared[name] = value.id
                     code = f"{_CHANNEL_CODE}\n{name} = _Channel({name})\n{code}"
             _interpreters.run_string(self.id, code, shared)

@@ -1,11 +1,11 @@
 """The job: count words in several interpreters that share everything.
 
-    main interpreter                          worker interpreters
-    feed  ── file names, a bounded Channel ──> count()
-                                                │  words.tally(...)      one SharedDict
-                                                │  bytes, files += ...   AtomicInts
-    watch <── progress.wait() ──────────────────┤
-          <── skipped files, a Channel ─────────┘
+main interpreter                          worker interpreters
+feed  ── file names, a bounded Channel ──> count()
+                                            │  words.tally(...)      one SharedDict
+                                            │  bytes, files += ...   AtomicInts
+watch <── progress.wait() ──────────────────┤
+      <── skipped files, a Channel ─────────┘
 """
 
 import signal

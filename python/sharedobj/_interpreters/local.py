@@ -24,6 +24,19 @@ from .. import Channel, NotShareableError, explain, is_shareable
 from . import raw
 from .raw import InterpreterError, InterpreterNotFoundError
 
+__all__ = [
+    "ExecutionFailed",
+    "Interpreter",
+    "InterpreterError",
+    "InterpreterNotFoundError",
+    "NotShareableError",
+    "create",
+    "get_current",
+    "get_main",
+    "is_shareable",
+    "list_all",
+]
+
 # Run in the target by the private module. It finds this package even where it is not on
 # the path, and leaves nothing in __main__.
 _BOOT = """\

@@ -61,7 +61,7 @@ if sys.version_info >= (3, 13):
         return ORIGINS[_interpreters.whence(id)]
 
     def run(id: int, code: str, shared: Mapping[str, Any]) -> None:
-        failure = _interpreters.run_string(id, code, dict(shared), restrict=True)
+        failure = _interpreters.exec(id, code, dict(shared), restrict=True)
         if failure is not None:
             raise InterpreterError(failure.errdisplay or failure.formatted)
 
@@ -82,7 +82,7 @@ if sys.version_info >= (3, 13):
         return int(_interpreters.get_main()[0])
 
 else:
-    import _xxsubinterpreters as _interpreters
+    import _xxsubinterpreters as _interpreters  # type: ignore[import-not-found, unused-ignore]
 
     class InterpreterError(Exception):
         """A cross-interpreter operation failed."""

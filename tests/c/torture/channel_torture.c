@@ -29,7 +29,7 @@
 
 #define MAX_THREADS 64
 #define MAX_QUOTA 600
-#define HANG_SECONDS 10
+#define HANG_SECONDS 20
 
 /* A message is {sender, number}: an int, or the hash of a blob. */
 #define MESSAGE(sender, number) ((int64_t)(sender) << 32 | (int64_t)(number))

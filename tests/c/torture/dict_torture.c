@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "crew.h"
+#include "dict_check.h"
 #include "dict_keys.h"
 #include "tap.h"
 
@@ -86,7 +87,8 @@ static void use_private(struct member *m, struct round *r, int64_t *oracle)
         break;
     case 3:
         expected = want != 0 ? test_value(number, want) : SOBJ_MISSING;
-        status = sobj_dict_compare_and_set(r->d, key, expected, test_value(number, tag));
+        status =
+            sobj_dict_compare_and_set(r->d, key, expected, test_value(number, tag));
         sobj_cell_unref(expected);
         expect(status == SOBJ_OK, "compare_and_set of a private key: %s",
                sobj_status_str(status));
@@ -146,8 +148,8 @@ static void walk_all(struct round *r, struct walk *w)
     while (sobj_dict_iter_next(&it, walk_entry, w) == SOBJ_OK)
         continue;
     sobj_dict_iter_fini(&it);
-    expect(w->permanent == PERMANENT || r->clears, "iteration shows %u of %d permanents",
-           w->permanent, PERMANENT);
+    expect(w->permanent == PERMANENT || r->clears,
+           "iteration shows %u of %d permanents", w->permanent, PERMANENT);
 }
 
 static void read_permanent(struct member *m, struct round *r)
@@ -204,6 +206,8 @@ static void check_at_rest(struct round *r)
     struct walk *w = malloc(sizeof *w);
     size_t present = 0;
 
+    sobj_collect();
+    dict_check(r->d, "at rest");
     walk_all(r, w);
     for (int64_t i = 0; i < (int64_t)sizeof w->seen; i++)
         present += w->seen[i];
