@@ -427,21 +427,25 @@ static enum sobj_status replace_live(struct sobj_object *obj,
         n = find(t, &p, &v);
         if (n == NULL) {
             status = SOBJ_NOT_FOUND;
-        } else if (expected != SOBJ_MISSING && !sobj_cell_same(v, expected)) {
+            break;
+        }
+        if (expected != SOBJ_MISSING && !sobj_cell_same(v, expected)) {
             status = SOBJ_MISMATCH;
-        } else if (sobj_cas_acq_rel(&n->value, &v, put)) {
-            /* AcqRel, above: publishes the value; the change happens there. */
-            hand_out(out, v);
-            sobj__cell_retire(v);
-            if (put != SOBJ__DELETED)
-                break;
+            break;
+        }
+        /* AcqRel: publishes the value; the change happens here. */
+        if (!sobj_cas_acq_rel(&n->value, &v, put))
+            continue;
+        hand_out(out, v);
+        sobj__cell_retire(v);
+        if (put == SOBJ__DELETED) {
             /* Relaxed: after the exchange, never too low (C1). */
             uint64_t live = (uint64_t)sobj_sub_relaxed(&t->body->live, 1) - 1;
             sobj__log_died(t->body);
             if (SOBJ_UNLIKELY(t->mask >= SHRINK_MIN && live < t->mask / 16))
                 (void)sobj__table_start(d, t, 0, false);
-            break;
         }
+        break;
     }
     sobj__table_help(d);
     sobj__write_end();

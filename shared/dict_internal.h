@@ -41,11 +41,14 @@
  *   L1  A node is in the order log before it is in a slot. What a reader finds in the
  *       table is already in the log. `LINKED` says that the slot exchange has happened;
  *       a walker that meets a node without it asks the table.
- *   L2  Positions only grow, over clears too; a key keeps the position of its insertion.
+ *   L2  Positions only grow, and each body begins beyond where the one before it was, so
+ *       that no two share an epoch. A key keeps the position of its insertion; an attempt
+ *       to insert that fails gives its position up.
  *   L3  A cell leaves 0 once: to a node, or to CLOSED by a compaction, whose inserter
  *       then takes a new position.
  *   L4  Compaction replaces a run of full segments by one segment with the nodes that
- *       are not dead. One thread at a time; others do not wait, they skip it.
+ *       are not dead. The last segment is ended early, its positions skipped, when it is
+ *       large for what lives. One thread at a time; others do not wait, they skip it.
  *   R1  A node has a reference from its slot or forward (until a grace period after it
  *       has left) and one from each segment; at 0 it is freed at once.
  *   C1  `live` goes up before the exchange that inserts and down again if that fails,
@@ -256,7 +259,7 @@ struct sobj__body {
     uint64_t compact_from;               /* owner: the compacting thread */
     SOBJ_ALIGNED _Atomic(uint64_t) tail; /* next position */
     _Atomic(int64_t) live;               /* C1 */
-    _Atomic(int64_t) dead;               /* about: cells that show nothing any more */
+    _Atomic(int64_t) dead; /* cells that show nothing any more; exact at rest */
 };
 
 struct sobj__dict {

@@ -25,9 +25,11 @@ def pytest_report_header():
 
 
 def pytest_configure():
-    """The free-threaded 3.13 makes every function immortal once a thread has been started,
-    and with it all that a closure refers to. Its own test suite has a switch for that."""
+    """Brings about what would disturb the balance later."""
+    sharedobj.registry  # made when first asked for; it stays  # noqa: B018
     if sys.version_info[:2] == (3, 13) and sysconfig.get_config_var("Py_GIL_DISABLED"):
+        # This one makes every function immortal once a thread has been started, and with it
+        # all that a closure refers to. Its own test suite has a switch for that.
         import _testinternalcapi
 
         _testinternalcapi.suppress_immortalization(True)

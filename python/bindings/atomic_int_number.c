@@ -259,9 +259,9 @@ static PyObject *in_place_power(PyObject *self, PyObject *other, PyObject *unuse
 
 static PyObject *in_place_true_divide(PyObject *self, PyObject *other)
 {
-    PyErr_SetString(
-        PyExc_TypeError,
-        "/=: the result is a float, and an AtomicInt holds an int; use //=");
+    PyErr_SetString(PyExc_TypeError,
+                    "/=: use //= instead: the result is a float, and an "
+                    "AtomicInt holds an int");
     return NULL;
 }
 

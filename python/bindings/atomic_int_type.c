@@ -38,14 +38,15 @@ PyDoc_STRVAR(
     "gives plain ints. Two handles of one object are equal; no AtomicInt is\n"
     "hashable, because its value changes.");
 
-static PyObject *atomic_int_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
+static PyObject *integer_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
-    static char *names[] = {"value", NULL};
+    static const char *const names[] = {"value", NULL};
     struct sobj_object *core;
     PyObject *value = NULL;
     int64_t start = 0;
 
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "|O:AtomicInt", names, &value))
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "|O:AtomicInt", (char **)names,
+                                     &value))
         return NULL;
     if (value != NULL && to_int64(value, "AtomicInt()", &start) < 0)
         return NULL;
@@ -54,7 +55,7 @@ static PyObject *atomic_int_new(PyTypeObject *type, PyObject *args, PyObject *ke
     return sobj_handle_for(sobj_state_of_type(type), core);
 }
 
-static PyObject *atomic_int_repr(PyObject *self)
+static PyObject *integer_repr(PyObject *self)
 {
     return PyUnicode_FromFormat("AtomicInt(%lld)",
                                 (long long)sobj_atomic_int_get(sobj_handle_core(self)));
@@ -62,14 +63,14 @@ static PyObject *atomic_int_repr(PyObject *self)
 
 PyDoc_STRVAR(get_doc, "get($self, /)\n--\n\nReturn the value. Wait-free.");
 
-static PyObject *atomic_int_get(PyObject *self, PyObject *unused)
+static PyObject *integer_get(PyObject *self, PyObject *unused)
 {
     return sobj_atomic_int_value(self);
 }
 
 PyDoc_STRVAR(set_doc, "set($self, value, /)\n--\n\nReplace the value.");
 
-static PyObject *atomic_int_set(PyObject *self, PyObject *arg)
+static PyObject *integer_set(PyObject *self, PyObject *arg)
 {
     int64_t value;
 
@@ -82,7 +83,7 @@ static PyObject *atomic_int_set(PyObject *self, PyObject *arg)
 PyDoc_STRVAR(exchange_doc,
              "exchange($self, value, /)\n--\n\nReplace the value; return the old one.");
 
-static PyObject *atomic_int_exchange(PyObject *self, PyObject *arg)
+static PyObject *integer_exchange(PyObject *self, PyObject *arg)
 {
     int64_t value;
 
@@ -95,8 +96,8 @@ PyDoc_STRVAR(compare_and_set_doc,
              "compare_and_set($self, /, expected, desired)\n--\n\n"
              "If the value is expected, make it desired. Return whether it was.");
 
-static PyObject *atomic_int_compare_and_set(PyObject *self, PyObject *const *args,
-                                            Py_ssize_t count, PyObject *keywords)
+static PyObject *integer_compare_and_set(PyObject *self, PyObject *const *args,
+                                         Py_ssize_t count, PyObject *keywords)
 {
     static const char *const names[] = {"expected", "desired", NULL};
     static const struct sobj_signature signature = {"compare_and_set", names, 2, 2};
@@ -183,13 +184,13 @@ static int add_any(PyObject *self, PyObject *n, bool minus, const char *what,
 
 PyDoc_STRVAR(increment_doc,
              "increment($self, /, n=1)\n--\n\nAdd n; return the new value.");
-ADDING(atomic_int_increment, "increment", false, after)
+ADDING(integer_increment, "increment", false, after)
 PyDoc_STRVAR(decrement_doc,
              "decrement($self, /, n=1)\n--\n\nSubtract n; return the new value.");
-ADDING(atomic_int_decrement, "decrement", true, after)
+ADDING(integer_decrement, "decrement", true, after)
 PyDoc_STRVAR(fetch_add_doc,
              "fetch_add($self, /, n=1)\n--\n\nAdd n; return the old value.");
-ADDING(atomic_int_fetch_add, "fetch_add", false, before)
+ADDING(integer_fetch_add, "fetch_add", false, before)
 
 /* Returns: the old value. */
 static PyObject *fetch_bound(PyObject *self, PyObject *arg, const char *what,
@@ -212,7 +213,7 @@ PyDoc_STRVAR(
     "fetch_max($self, value, /)\n--\n\n"
     "Make the value the larger of itself and the argument; return the old one.");
 
-static PyObject *atomic_int_fetch_max(PyObject *self, PyObject *arg)
+static PyObject *integer_fetch_max(PyObject *self, PyObject *arg)
 {
     return fetch_bound(self, arg, "fetch_max()", true);
 }
@@ -222,7 +223,7 @@ PyDoc_STRVAR(
     "fetch_min($self, value, /)\n--\n\n"
     "Make the value the smaller of itself and the argument; return the old one.");
 
-static PyObject *atomic_int_fetch_min(PyObject *self, PyObject *arg)
+static PyObject *integer_fetch_min(PyObject *self, PyObject *arg)
 {
     return fetch_bound(self, arg, "fetch_min()", false);
 }
@@ -246,7 +247,7 @@ PyDoc_STRVAR(
     "The function runs with nothing held, and again with a newer value if\n"
     "another thread was faster. What it raises goes through; the value stays.");
 
-static PyObject *atomic_int_update(PyObject *self, PyObject *function)
+static PyObject *integer_update(PyObject *self, PyObject *function)
 {
     int64_t after;
 
@@ -268,8 +269,8 @@ PyDoc_STRVAR(
     "A value that was there only for a moment may be missed. TimeoutError after\n"
     "timeout seconds. Writers pay nothing when nobody waits.");
 
-static PyObject *atomic_int_wait(PyObject *self, PyObject *const *args,
-                                 Py_ssize_t count, PyObject *keywords)
+static PyObject *integer_wait(PyObject *self, PyObject *const *args, Py_ssize_t count,
+                              PyObject *keywords)
 {
     static const char *const names[] = {"while_equal", "timeout", NULL};
     static const struct sobj_signature signature = {"wait", names, 1, 2};
@@ -318,8 +319,7 @@ static PyObject *as_int(PyObject *self, const char *method, PyObject *arg)
 
 PyDoc_STRVAR(round_doc, "__round__($self, ndigits=None, /)\n--\n\nRound the value.");
 
-static PyObject *atomic_int_round(PyObject *self, PyObject *const *args,
-                                  Py_ssize_t count)
+static PyObject *integer_round(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
     if (count > 1) {
         PyErr_Format(PyExc_TypeError,
@@ -332,7 +332,7 @@ static PyObject *atomic_int_round(PyObject *self, PyObject *const *args,
 
 PyDoc_STRVAR(format_doc, "__format__($self, format_spec, /)\n--\n\nFormat the value.");
 
-static PyObject *atomic_int_format(PyObject *self, PyObject *spec)
+static PyObject *integer_format(PyObject *self, PyObject *spec)
 {
     return as_int(self, "__format__", spec);
 }
@@ -347,23 +347,23 @@ PyDoc_STRVAR(ceil_doc, "__ceil__($self, /)\n--\n\nReturn the value.");
 #define KEYWORDS METH_FASTCALL | METH_KEYWORDS
 
 static PyMethodDef methods[] = {
-    {"get", atomic_int_get, METH_NOARGS, get_doc},
-    {"set", atomic_int_set, METH_O, set_doc},
-    {"exchange", atomic_int_exchange, METH_O, exchange_doc},
-    {"compare_and_set", FUNCTION(atomic_int_compare_and_set), KEYWORDS,
+    {"get", integer_get, METH_NOARGS, get_doc},
+    {"set", integer_set, METH_O, set_doc},
+    {"exchange", integer_exchange, METH_O, exchange_doc},
+    {"compare_and_set", FUNCTION(integer_compare_and_set), KEYWORDS,
      compare_and_set_doc},
-    {"increment", FUNCTION(atomic_int_increment), KEYWORDS, increment_doc},
-    {"decrement", FUNCTION(atomic_int_decrement), KEYWORDS, decrement_doc},
-    {"fetch_add", FUNCTION(atomic_int_fetch_add), KEYWORDS, fetch_add_doc},
-    {"fetch_max", atomic_int_fetch_max, METH_O, fetch_max_doc},
-    {"fetch_min", atomic_int_fetch_min, METH_O, fetch_min_doc},
-    {"update", atomic_int_update, METH_O, update_doc},
-    {"wait", FUNCTION(atomic_int_wait), KEYWORDS, wait_doc},
-    {"__round__", FUNCTION(atomic_int_round), METH_FASTCALL, round_doc},
-    {"__format__", atomic_int_format, METH_O, format_doc},
-    {"__trunc__", atomic_int_get, METH_NOARGS, trunc_doc},
-    {"__floor__", atomic_int_get, METH_NOARGS, floor_doc},
-    {"__ceil__", atomic_int_get, METH_NOARGS, ceil_doc},
+    {"increment", FUNCTION(integer_increment), KEYWORDS, increment_doc},
+    {"decrement", FUNCTION(integer_decrement), KEYWORDS, decrement_doc},
+    {"fetch_add", FUNCTION(integer_fetch_add), KEYWORDS, fetch_add_doc},
+    {"fetch_max", integer_fetch_max, METH_O, fetch_max_doc},
+    {"fetch_min", integer_fetch_min, METH_O, fetch_min_doc},
+    {"update", integer_update, METH_O, update_doc},
+    {"wait", FUNCTION(integer_wait), KEYWORDS, wait_doc},
+    {"__round__", FUNCTION(integer_round), METH_FASTCALL, round_doc},
+    {"__format__", integer_format, METH_O, format_doc},
+    {"__trunc__", integer_get, METH_NOARGS, trunc_doc},
+    {"__floor__", integer_get, METH_NOARGS, floor_doc},
+    {"__ceil__", integer_get, METH_NOARGS, ceil_doc},
     SOBJ_HANDLE_METHODS,
     SOBJ_HANDLE_COPY_METHODS,
     {NULL},
@@ -374,19 +374,19 @@ static PyObject *get_value(PyObject *self, void *closure)
     return sobj_atomic_int_value(self);
 }
 
-static PyGetSetDef properties[] = {
+static PyGetSetDef integer_getset[] = {
     {"value", get_value, NULL, PyDoc_STR("The value, as get() returns it."), NULL},
      SOBJ_HANDLE_GETSET, {NULL},
 };
 
 static const PyType_Slot slots[] = {
     {Py_tp_doc, (void *)type_doc},
-    {Py_tp_new, atomic_int_new},
-    {Py_tp_repr, atomic_int_repr},
+    {Py_tp_new, integer_new},
+    {Py_tp_repr, integer_repr},
     {Py_tp_hash, PyObject_HashNotImplemented},
     {Py_tp_richcompare, sobj_atomic_int_richcompare},
     {Py_tp_methods, methods},
-    {Py_tp_getset, properties},
+    {Py_tp_getset, integer_getset},
     SOBJ_HANDLE_SLOTS(sobj_handle_dealloc, sobj_handle_traverse),
 };
 

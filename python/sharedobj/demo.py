@@ -15,6 +15,7 @@ from operator import itemgetter
 from pathlib import Path
 
 from ._demo import others, show, words
+from ._demo.interrupt import Interrupt
 from ._demo.job import Job
 
 
@@ -51,21 +52,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _find(arguments: argparse.Namespace) -> tuple[list[tuple[str, int]], list[tuple[str, str]]]:
+def _find(
+    arguments: argparse.Namespace, interrupt: Interrupt
+) -> tuple[list[tuple[str, int]], list[tuple[str, str]]]:
     """The files, and what could not be looked at."""
     failed: list[tuple[str, str]] = []
 
     def on_error(error: OSError) -> None:
         failed.append((str(error.filename), error.strerror or "unreadable"))
 
+    def is_wanted(name: str) -> bool:
+        interrupt.check()
+        # In the default tree only what people have written, not what was compiled of it.
+        return bool(arguments.paths) or os.path.splitext(name)[1] in words.SOURCES
+
     limit = arguments.limit_mb * show.MB if arguments.limit_mb else None
-    if arguments.paths:
-        return words.find_files(arguments.paths, on_error=on_error, limit=limit), failed
-
-    def is_source(name: str) -> bool:
-        return os.path.splitext(name)[1] in words.SOURCES
-
-    return words.find_files(words.default_roots(), is_source, on_error, limit), failed
+    roots = arguments.paths or words.default_roots()
+    return words.find_files(roots, is_wanted, on_error, limit), failed
 
 
 def _timed[T](function: Callable[[], T]) -> tuple[float, T]:
@@ -74,59 +77,62 @@ def _timed[T](function: Callable[[], T]) -> tuple[float, T]:
     return time.monotonic() - began, result
 
 
-def count(files: Sequence[tuple[str, int]], workers: int) -> dict[str, int]:
+def count(
+    files: Sequence[tuple[str, int]], workers: int, interrupt: Interrupt | None = None
+) -> dict[str, int]:
     """The whole job without a display."""
     with Job(files, workers, steps=1) as job:
-        for _ in job.watch():
-            pass
+        with (interrupt or Interrupt()).calling(job.stop):
+            for _ in job.watch():
+                pass
         return job.shared.words.snapshot()
 
 
 def _compare(
-    files: Sequence[tuple[str, int]], workers: int, counts: dict[str, int], checked: float
+    files: Sequence[tuple[str, int]],
+    workers: int,
+    counts: dict[str, int],
+    checked: float,
+    interrupt: Interrupt,
 ) -> bool:
     """Time the same job again, now that the files are in the system's cache."""
-
-    def line(what: str, seconds: float, same: bool) -> None:
-        note = "" if same else "   WRONG COUNTS"
-        print(f"  {what:<32} {seconds:6.2f} s  {seconds / ours:5.2f}x{note}", flush=True)
-
     print("\ntime, from start to the whole result:")
-    ours, shared = _timed(lambda: count(files, workers))
-    line(f"{workers} interpreters, one SharedDict", ours, shared == counts)
     runs: list[tuple[str, Callable[[], object]]] = [
-        ("1 interpreter, one SharedDict", lambda: count(files, 1)),
+        (f"{workers} interpreters, one SharedDict", lambda: count(files, workers, interrupt)),
+        ("1 interpreter, one SharedDict", lambda: count(files, 1, interrupt)),
         (
             f"{workers} processes, merged Counters",
-            lambda: others.count_in_processes(files, workers),
+            lambda: others.count_in_processes(files, workers, interrupt),
         ),
     ]
-    right = shared == counts
+    right, first = True, 0.0
     for what, function in runs:
         seconds, result = _timed(function)
-        line(what, seconds, result == counts)
+        interrupt.check()
+        first = first or seconds
         right = right and result == counts
-    line("1 thread, one Counter", checked, True)
+        show.timing(what, seconds, first, result == counts)
+    show.timing("1 thread, one Counter", checked, first, True)
     return right
 
 
 def run(arguments: argparse.Namespace) -> int:
-    out = sys.stdout
+    """Returns the exit status."""
     missing = [path for path in arguments.paths if not path.exists()]
     if missing:
         print(f"python -m sharedobj demo: no such file or folder: {missing[0]}", file=sys.stderr)
         return 2
-    workers = arguments.workers or max(2, _cores())
-    try:
-        return _run(arguments, workers)
-    except KeyboardInterrupt:
-        print("\ninterrupted; nothing is left running", file=out, flush=True)
-        return 130
+    with Interrupt() as interrupt:
+        try:
+            return _run(arguments, arguments.workers or max(2, _cores()), interrupt)
+        except KeyboardInterrupt:
+            print("\ninterrupted; nothing is left running", flush=True)
+            return 130
 
 
-def _run(arguments: argparse.Namespace, workers: int) -> int:
+def _run(arguments: argparse.Namespace, workers: int, interrupt: Interrupt) -> int:
     out = sys.stdout
-    files, failed = _find(arguments)
+    files, failed = _find(arguments, interrupt)
     where = ", ".join(map(str, arguments.paths or words.default_roots()))
     print(
         f"counting the words of {show.number(len(files))} files under {where}\n"
@@ -135,9 +141,11 @@ def _run(arguments: argparse.Namespace, workers: int) -> int:
     )
     progress = show.Progress(sum(size for _, size in files), len(files), out)
     with Job(files, workers, progress.steps) as job:
-        for state in job.watch():
-            progress.show(state)
+        with interrupt.calling(job.stop):
+            for state in job.watch():
+                progress.show(state)
         progress.end()
+        interrupt.check()
         seconds = progress.seconds
         counts = job.shared.words.snapshot()
     total = sum(counts.values())
@@ -150,12 +158,14 @@ def _run(arguments: argparse.Namespace, workers: int) -> int:
     show.table(heapq.nlargest(arguments.top, counts.items(), key=itemgetter(1)), total, out)
 
     print("\nchecking against a single-threaded collections.Counter ...", end=" ", flush=True)
-    checked, expected = _timed(lambda: others.count_one_by_one([path for path, _ in files]))
+    paths = [path for path, _ in files]
+    checked, expected = _timed(lambda: others.count_one_by_one(paths, lambda: interrupt.happened))
+    interrupt.check()
     if counts != expected:
         wrong = sum(counts.get(word) != expected.get(word) for word in counts.keys() | expected)
         print(f"DIFFERENT: {show.number(wrong)} words")
         return 1
     print(f"all {show.number(len(counts))} counts are the same")
-    if not arguments.no_compare and not _compare(files, workers, counts, checked):
-        return 1
-    return 0
+    if arguments.no_compare or _compare(files, workers, counts, checked, interrupt):
+        return 0
+    return 1

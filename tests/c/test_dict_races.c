@@ -320,6 +320,40 @@ static void late_dropper(bool again)
     end(d, "late dropper");
 }
 
+/* A node that one helper is about to drop is frozen and copied by another one, who saw
+ * it alive: it is dropped in the new table, and stays in the way there. */
+static bool dropped_after_copy(unsigned skip, int64_t victim)
+{
+    struct sobj_object *d = dict_with(5);
+    struct job copier = {.d = d, .number = 5, .value = 1};
+    struct job dropper = {.d = d, .number = victim};
+    struct pause p, q;
+
+    bool both = pause_at(&p, "dict.freeze", skip, job_set, &copier);
+    both &= pause_at(&q, "dict.drop", 0, job_remove, &dropper);
+    pause_go(&p);
+    expect(root(d)->mask > 7, "moved");
+    pause_go(&q);
+    pause_end(&p);
+    pause_end(&q);
+    expect(dict_look(d, victim) == -1, "absent");
+    dict_put(d, victim, 60);
+    expect(dict_look(d, victim) == 60 && dict_shown(d, victim) == 1, "inserted");
+    expect(dict_drop(d, victim) && dict_look(d, victim) == -1, "and removed");
+    end(d, "dropped after copy");
+    return both;
+}
+
+static void dropped_after_copy_all(void)
+{
+    int before = tap_failures(), both = 0;
+
+    for (unsigned skip = 0; skip < 8; skip++)
+        for (int64_t victim = 0; victim < 5; victim++)
+            both += dropped_after_copy(skip, victim);
+    ok(both > 0 && tap_failures() == before, "a node that is dropped in the new table");
+}
+
 /* A slot is frozen while its key lives, the key dies before it is copied, and somebody
  * who saw it dead inserts it again after the move: the dead node must have been copied,
  * since all helpers must decide alike (T3). */
@@ -604,6 +638,7 @@ int main(void)
     late_helpers();
     late_dropper(false);
     late_dropper(true);
+    dropped_after_copy_all();
     dead_when_copied_all();
     overtaken();
     copies_without_memory();

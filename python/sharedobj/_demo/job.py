@@ -8,10 +8,9 @@ watch <── progress.wait() ────────────────�
       <── skipped files, a Channel ─────────┘
 """
 
-import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 from .. import AtomicInt, Channel, ChannelClosed, ChannelEmpty, SharedDict
 from ..interpreters import Interpreter, create
@@ -35,9 +34,7 @@ class State(NamedTuple):
 class Job:
     """A context manager that leaves nothing running behind it.
 
-    In the main thread, Ctrl-C does not raise just anywhere in between: it stops the
-    workers, each after the piece of a file that it is at, and KeyboardInterrupt comes when
-    all has ended.
+    stop() makes it end early: each worker finishes the piece of a file that it is at.
     """
 
     def __init__(self, files: Sequence[tuple[str, int]], workers: int, steps: int = 100) -> None:
@@ -60,12 +57,8 @@ class Job:
         self._interpreters: list[Interpreter] = []
         self._threads: list[threading.Thread] = []
         self._error: BaseException | None = None
-        self._interrupted = False
-        self._handler: Any = None
 
     def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():
-            self._handler = signal.signal(signal.SIGINT, self._interrupt)
         try:
             self._start(self._feed)
             for _ in range(self._workers):
@@ -78,11 +71,15 @@ class Job:
 
     def __exit__(self, *exception: object) -> None:
         self._end()
-        if self._interrupted:
-            raise KeyboardInterrupt
+
+    def stop(self) -> None:
+        """End early. Does not wait."""
+        self.shared.stop.set(1)
+        # Ends the feeder where it waits for room and the workers where they wait for names.
+        self.shared.names.close(immediate=True)
 
     def watch(self) -> Iterator[State]:
-        """Yield the state whenever there is progress, until the job is done."""
+        """Yield the state whenever there is progress, until the job has ended."""
         step = 0
         while step != self._ended:
             yield self.state()
@@ -93,8 +90,6 @@ class Job:
             self._collect_skipped()
         if self._error is not None:
             raise self._error
-        if self._interrupted:
-            raise KeyboardInterrupt
         yield self.state()
 
     def state(self) -> State:
@@ -120,7 +115,7 @@ class Job:
             interpreter.call(count, self.shared, self._bytes_per_step)
         except BaseException as error:
             self._error = error
-            self._stop()
+            self.stop()
         finally:
             if self._running.decrement() == 0:
                 self.shared.progress.set(self._ended)
@@ -132,20 +127,9 @@ class Job:
         except ChannelEmpty:
             pass
 
-    def _stop(self) -> None:
-        self.shared.stop.set(1)
-        # Ends the feeder where it waits for room and the workers where they wait for names.
-        self.shared.names.close(immediate=True)
-
-    def _interrupt(self, signum: int, frame: object) -> None:
-        self._interrupted = True
-        self._stop()
-
     def _end(self) -> None:
-        self._stop()
+        self.stop()
         for thread in self._threads:
             thread.join()
         for interpreter in self._interpreters:
             interpreter.close()
-        if self._handler is not None:
-            signal.signal(signal.SIGINT, self._handler)

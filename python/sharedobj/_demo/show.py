@@ -72,6 +72,12 @@ def table(counts: Iterable[tuple[str, int]], total: int, out: TextIO) -> None:
         print(f"  {word:<{widest}}  {number(count):>{digits}}  {share:5.2%}  {bar}", file=out)
 
 
+def timing(what: str, seconds: float, first: float, right: bool) -> None:
+    """One line of the comparison with the first."""
+    note = "" if right else "   WRONG COUNTS"
+    print(f"  {what:<32} {seconds:6.2f} s  {seconds / first:5.2f}x{note}", flush=True)
+
+
 def skipped(files: Sequence[tuple[str, str]], out: TextIO) -> None:
     """How many files were skipped and why, with an example of each reason."""
     by_reason: dict[str, list[str]] = {}

@@ -21,7 +21,7 @@ LONGEST = 256
 # A NUL byte in so many first bytes: no text.
 BINARY_HEAD = 8192
 
-# In the default tree only what people have written, not what was compiled of it.
+# What people write; the rest of an installed Python was compiled of it.
 SOURCES = {".py", ".pyi", ".c", ".h", ".txt", ".rst", ".md", ".html"}
 
 
