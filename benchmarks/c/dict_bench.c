@@ -483,6 +483,40 @@ static void compare(uint64_t entries, unsigned threads)
     munmap(r, CONTESTANTS * sizeof *r);
 }
 
+/* What 10^6 keys of eleven characters with small ints take, when all are there and at
+ * the worst moment on the way, from 10 000 entries on. */
+static void memory(void)
+{
+    enum { ENTRIES = 1000000 };
+    struct sobj_object *d;
+    double before, worst = 0;
+
+    fflush(stdout);
+    if (fork() != 0) {
+        wait(NULL);
+        return;
+    }
+    if (sobj_runtime_init(NULL) != SOBJ_OK || sobj_dict_new(0, &d) != SOBJ_OK)
+        _exit(1);
+    before = resident();
+    for (int i = 1; i <= ENTRIES; i++) {
+        char text[16];
+        struct sobj_key key = {.kind = SOBJ_KEY_ASCII, .bytes = text};
+        key.size = (size_t)snprintf(text, sizeof text, "key%08d", i);
+        key.hash = sobj_hash_bytes(text, key.size);
+        sobj_dict_set(d, &key, sobj_from_int(i));
+        if (i >= 10000 && i % 1000 == 0 && (resident() - before) / i > worst)
+            worst = (resident() - before) / i;
+    }
+    sobj_collect();
+    printf("%d keys of 11 characters: %.1f bytes each by its own count, %.1f resident, "
+           "%.1f at worst\n",
+           ENTRIES, (double)sobj_dict_bytes(d) / ENTRIES,
+           (resident() - before) / ENTRIES, worst);
+    fflush(stdout);
+    _exit(0);
+}
+
 int main(int argc, char **argv)
 {
     static const uint64_t sizes[] = {1000, 1000000};
@@ -501,5 +535,6 @@ int main(int argc, char **argv)
     for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++)
         for (unsigned i = 0; i < count; i++)
             compare(sizes[s], threads[i]);
+    memory();
     return 0;
 }
