@@ -271,7 +271,7 @@ static uint64_t compact_run(struct sobj__body *body,
         merged = segments_merge(from, end, showing);
         if (merged == NULL)
             return last;
-        showing = merged->count; /* some may have died meanwhile */
+        showing = merged->count;                /* some may have died meanwhile */
         sobj_store_relaxed(&merged->next, end); /* Relaxed: published below. */
     }
     /* Release: pairs with the acquire of walkers; they see a complete segment. */
@@ -295,7 +295,8 @@ static int64_t room_at_tail(const struct sobj__segment *tail, int64_t live)
 /* Ends the last segment before it is full, so that it can be compacted too: the
  * positions that it has left are skipped. Returns: the new last one, or `s` if there is
  * no memory for it. */
-static struct sobj__segment *segment_end(struct sobj__body *body, struct sobj__segment *s)
+static struct sobj__segment *segment_end(struct sobj__body *body,
+                                         struct sobj__segment *s)
 {
     struct sobj__segment *next = segment_after(body, s);
     uint64_t tail = sobj_load_relaxed(&body->tail); /* Relaxed: the CAS looks again. */

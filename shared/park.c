@@ -197,10 +197,13 @@ void sobj__waitlist_reset(struct sobj__waitlist *list)
 /* ---- spinning */
 
 /* A parked hop costs some microseconds on one core and tens between two; spinning
- * longer than that is never right. Failure halves the time, success doubles it, and
- * one wait in 16 tries again from the minimum. */
+ * longer than that is never right. Failure halves the time, success doubles it. When it
+ * has become nothing, one wait in 16 tries again, long enough for a host that runs an
+ * interpreter to answer: a shorter try would fail for ever while both sides, for want of
+ * spinning, take turns in sleeping. */
 #define SPIN_MAX_NS 20000u
 #define SPIN_MIN_NS 1000u
+#define SPIN_TRY_NS 10000u
 
 struct sobj__spin sobj__spin_begin(struct sobj__waitlist *list)
 {
@@ -211,7 +214,7 @@ struct sobj__spin sobj__spin_begin(struct sobj__waitlist *list)
     /* Relaxed: a guess. */
     uint32_t ns = sobj_load_relaxed(&list->spin_ns);
     if (ns < SPIN_MIN_NS && (sobj__thread_random() & 15) == 0)
-        ns = SPIN_MIN_NS;
+        ns = SPIN_TRY_NS;
     if (ns >= SPIN_MIN_NS)
         spin.until = sobj__now() + ns;
     return spin;

@@ -6,15 +6,16 @@ import time
 import harness
 
 from sharedobj import demo
-from sharedobj._demo import others, words
+from sharedobj._demo import files as tree
+from sharedobj._demo import others
 
 
 def main():
     options = harness.arguments()
     workers = max(2, len(os.sched_getaffinity(0)))
     limit = 2_000_000 if options.quick else None
-    files = words.find_files(
-        words.default_roots(), lambda name: os.path.splitext(name)[1] in words.SOURCES, None, limit
+    files = tree.find_files(
+        tree.default_roots(), lambda name: os.path.splitext(name)[1] in tree.SOURCES, None, limit
     )
     expected = others.count_one_by_one([path for path, _ in files])  # and warms the cache
 

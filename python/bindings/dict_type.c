@@ -229,8 +229,9 @@ static PyObject *dict_add(PyObject *self, PyObject *const *args, Py_ssize_t coun
 }
 
 PyDoc_STRVAR(exchange_doc,
-             "exchange($self, /, key, value, default=MISSING)\n--\n\n"
-             "Store value and return what was there before, or default if the key was\n"
+             "exchange($self, /, key, value, default=<unrepresentable>)\n--\n\n"
+             "Store value and return what was there before, or default (MISSING) if "
+             "the key was\n"
              "absent. Atomic: every value that was ever stored is returned once.");
 
 static PyObject *dict_exchange(PyObject *op, PyObject *const *args, Py_ssize_t count,

@@ -14,7 +14,8 @@ from collections.abc import Callable, Sequence
 from operator import itemgetter
 from pathlib import Path
 
-from ._demo import others, show, words
+from ._demo import files as tree
+from ._demo import others, show
 from ._demo.interrupt import Interrupt
 from ._demo.job import Job
 
@@ -64,11 +65,11 @@ def _find(
     def is_wanted(name: str) -> bool:
         interrupt.check()
         # In the default tree only what people have written, not what was compiled of it.
-        return bool(arguments.paths) or os.path.splitext(name)[1] in words.SOURCES
+        return bool(arguments.paths) or os.path.splitext(name)[1] in tree.SOURCES
 
     limit = arguments.limit_mb * show.MB if arguments.limit_mb else None
-    roots = arguments.paths or words.default_roots()
-    return words.find_files(roots, is_wanted, on_error, limit), failed
+    roots = arguments.paths or tree.default_roots()
+    return tree.find_files(roots, is_wanted, on_error, limit), failed
 
 
 def _timed[T](function: Callable[[], T]) -> tuple[float, T]:
@@ -85,7 +86,7 @@ def count(
         with (interrupt or Interrupt()).calling(job.stop):
             for _ in job.watch():
                 pass
-        return job.shared.words.snapshot()
+        return job.words.snapshot()
 
 
 def _compare(
@@ -133,7 +134,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _run(arguments: argparse.Namespace, workers: int, interrupt: Interrupt) -> int:
     out = sys.stdout
     files, failed = _find(arguments, interrupt)
-    where = ", ".join(map(str, arguments.paths or words.default_roots()))
+    where = ", ".join(map(str, arguments.paths or tree.default_roots()))
     print(
         f"counting the words of {show.number(len(files))} files under {where}\n"
         f"in {workers} interpreters (Python {sys.version.split()[0]})",
@@ -147,7 +148,7 @@ def _run(arguments: argparse.Namespace, workers: int, interrupt: Interrupt) -> i
         progress.end()
         interrupt.check()
         seconds = progress.seconds
-        counts = job.shared.words.snapshot()
+        counts = job.words.snapshot()
     total = sum(counts.values())
     print(
         f"{show.number(total)} words, {show.number(len(counts))} different, in {seconds:.2f} s "

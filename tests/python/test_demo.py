@@ -13,7 +13,7 @@ from collections import Counter
 import pytest
 
 from sharedobj import interpreters
-from sharedobj._demo import job, others, words
+from sharedobj._demo import files, job, others, text
 
 
 @pytest.fixture
@@ -33,8 +33,8 @@ def tree(tmp_path):
 def expected_counts(paths):
     counts = Counter()
     for path in paths:
-        text = path.read_text(encoding="utf-8")
-        counts.update(re.findall(r"[^\W\d_]+", text.lower()))
+        content = path.read_text(encoding="utf-8").lower()
+        counts.update(re.findall(r"[^\W\d_]+", content))
     return counts
 
 
@@ -53,10 +53,10 @@ def demo(*args, **options):
 
 @pytest.mark.parametrize("piece", [1, 2, 3, 7, 64, 1 << 20])
 def test_pieces_change_nothing(tree, monkeypatch, piece):
-    monkeypatch.setattr(words, "PIECE", piece)
+    monkeypatch.setattr(text, "PIECE", piece)
     for path in (tree / "a.txt", tree / "deep/b.txt", tree / "deep/er/last"):
         found, size = Counter(), 0
-        for count, part in words.words_of(path):
+        for count, part in text.words_of(path):
             size += count
             found.update(part)
         assert found == expected_counts([path])
@@ -64,33 +64,33 @@ def test_pieces_change_nothing(tree, monkeypatch, piece):
 
 
 def test_a_file_without_gaps_is_cut(tmp_path, monkeypatch):
-    monkeypatch.setattr(words, "PIECE", 1000)
+    monkeypatch.setattr(text, "PIECE", 1000)
     (tmp_path / "long").write_text("a" * 5500)
-    parts = [word for _, part in words.words_of(tmp_path / "long") for word in part]
+    parts = [word for _, part in text.words_of(tmp_path / "long") for word in part]
     assert "".join(parts) == "a" * 5500
     assert len(parts) > 1
 
 
 def test_what_is_no_text(tree, monkeypatch):
-    with pytest.raises(words.NotText, match=r"^binary$"):
-        list(words.words_of(tree / "binary"))
-    with pytest.raises(words.NotText, match=r"^not UTF-8$"):
-        list(words.words_of(tree / "latin"))
-    monkeypatch.setattr(words, "PIECE", 4)
-    with pytest.raises(words.NotText, match=r"^not UTF-8 from byte 8 on$"):
-        list(words.words_of(tree / "latin"))
+    with pytest.raises(text.NotText, match=r"^binary$"):
+        list(text.words_of(tree / "binary"))
+    with pytest.raises(text.NotText, match=r"^not UTF-8$"):
+        list(text.words_of(tree / "latin"))
+    monkeypatch.setattr(text, "PIECE", 4)
+    with pytest.raises(text.NotText, match=r"^not UTF-8 from byte 8 on$"):
+        list(text.words_of(tree / "latin"))
 
 
 def test_find_files(tree):
     errors = []
-    found = words.find_files([tree, tree / "a.txt"], on_error=errors.append)
+    found = files.find_files([tree, tree / "a.txt"], on_error=errors.append)
     names = [os.path.relpath(path, tree) for path, _ in found]
     assert names == ["a.txt", "binary", "latin", "deep/b.txt", "deep/er/empty", "deep/er/last"]
     assert all(os.path.getsize(path) == size for path, size in found)
     assert [error.errno for error in errors] == [errno.ENOENT]
-    limited = words.find_files([tree], limit=30)
+    limited = files.find_files([tree], limit=30)
     assert 0 < sum(size for _, size in limited) <= 30
-    assert words.find_files([tree], wanted=lambda name: name == "latin") == [found[2]]
+    assert files.find_files([tree], wanted=lambda name: name == "latin") == [found[2]]
 
 
 # ---- the job
@@ -105,13 +105,13 @@ def nothing_left():
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_job(tree, nothing_left, workers):
-    files = words.find_files([tree], on_error=lambda error: None)
+    found = files.find_files([tree], on_error=lambda error: None)
     good = [tree / "a.txt", tree / "deep/b.txt", tree / "deep/er/last"]
-    with job.Job(files, workers) as work:
+    with job.Job(found, workers) as work:
         states = list(work.watch())
-        assert work.shared.words.snapshot() == expected_counts(good)
+        assert work.words.snapshot() == expected_counts(good)
     assert states == sorted(states, key=lambda state: state.bytes)
-    assert states[-1] == (work.total, len(files), len(expected_counts(good)))
+    assert states[-1] == (work.total, len(found), len(expected_counts(good)))
     reasons = {os.path.basename(name): reason for name, reason in work.skipped}
     assert reasons == {"binary": "binary", "latin": "not UTF-8"}
 
@@ -122,8 +122,8 @@ def test_job_without_files(nothing_left):
 
 
 def test_a_file_that_vanishes_and_one_that_grows(tree, nothing_left):
-    files = [(str(tree / "gone"), 100), (str(tree / "a.txt"), 1)]
-    with job.Job(files, 2) as work:
+    found = [(str(tree / "gone"), 100), (str(tree / "a.txt"), 1)]
+    with job.Job(found, 2) as work:
         state = list(work.watch())[-1]
     assert state.bytes == work.total == 101
     assert work.skipped == [(str(tree / "gone"), os.strerror(errno.ENOENT))]
@@ -131,28 +131,28 @@ def test_a_file_that_vanishes_and_one_that_grows(tree, nothing_left):
 
 def test_job_that_is_left_early(tree, nothing_left):
     # More names than fit into the channel: the feeder waits.
-    files = words.find_files([tree / "a.txt"]) * 5000
+    found = files.find_files([tree / "a.txt"]) * 5000
     with pytest.raises(ZeroDivisionError):
-        with job.Job(files, 2) as work:
+        with job.Job(found, 2) as work:
             for _ in work.watch():
                 raise ZeroDivisionError
-    assert work.shared.files < len(files)
+    assert work.state().files < len(found)
 
 
 def test_a_worker_that_fails_ends_the_job(tree, nothing_left, monkeypatch):
-    monkeypatch.setattr(job, "count", lambda shared, step: 1 // 0)
-    files = words.find_files([tree / "a.txt"]) * 500
+    monkeypatch.setattr(job, "count", lambda *shared: 1 // 0)
+    found = files.find_files([tree / "a.txt"]) * 500
     with pytest.raises(interpreters.ExecutionFailed, match="ZeroDivisionError"):
-        with job.Job(files, 2) as work:
+        with job.Job(found, 2) as work:
             list(work.watch())
 
 
-def test_processes_count_the_same(tree):
-    files = words.find_files([tree], on_error=lambda error: None)
-    counts = others.count_one_by_one([path for path, _ in files])
+def test_what_it_is_compared_with(tree):
+    found = files.find_files([tree], on_error=lambda error: None)
+    counts = others.count_one_by_one([path for path, _ in found])
     assert counts == expected_counts([tree / "a.txt", tree / "deep/b.txt", tree / "deep/er/last"])
-    shares = others._shares(files, 4)
-    assert sorted(path for share in shares for path in share) == sorted(path for path, _ in files)
+    shares = others._shares(found, 4)
+    assert sorted(path for share in shares for path in share) == sorted(path for path, _ in found)
 
 
 # ---- the program

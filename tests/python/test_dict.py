@@ -431,7 +431,7 @@ def test_sizes():
     empty = d.nbytes
     for i in range(10_000):
         d[f"key {i:06d}"] = i
-    assert 60 * 10_000 < d.nbytes < 110 * 10_000
+    assert 50 * 10_000 < d.nbytes < 100 * 10_000
     assert sys.getsizeof(d) > d.nbytes
     for i in range(10_000):
         del d[f"key {i:06d}"]

@@ -14,7 +14,7 @@ from typing import NamedTuple, Self
 
 from .. import AtomicInt, Channel, ChannelClosed, ChannelEmpty, SharedDict
 from ..interpreters import Interpreter, create
-from .worker import Shared, count
+from .worker import count
 
 # File names wait here: enough that no worker starves, few enough to need no memory.
 WAITING_NAMES = 64
@@ -41,15 +41,11 @@ class Job:
         self.files = files
         self.total = sum(size for _, size in files)
         self.skipped: list[tuple[str, str]] = []
-        self.shared = Shared(
-            names=Channel(WAITING_NAMES),
-            words=SharedDict(),
-            skipped=Channel(),
-            bytes=AtomicInt(),
-            files=AtomicInt(),
-            progress=AtomicInt(),
-            stop=AtomicInt(),
-        )
+        # Shared by all interpreters; see `count`.
+        self.words = SharedDict()
+        self._names, self._skipped = Channel(WAITING_NAMES), Channel()
+        self._bytes, self._files = AtomicInt(), AtomicInt()
+        self._progress, self._stop = AtomicInt(), AtomicInt()
         self._bytes_per_step = max(1, -(-self.total // steps))
         self._ended = steps + 1  # a step that no count of bytes reaches
         self._workers = workers
@@ -74,9 +70,9 @@ class Job:
 
     def stop(self) -> None:
         """End early. Does not wait."""
-        self.shared.stop.set(1)
+        self._stop.set(1)
         # Ends the feeder where it waits for room and the workers where they wait for names.
-        self.shared.names.close(immediate=True)
+        self._names.close(immediate=True)
 
     def watch(self) -> Iterator[State]:
         """Yield the state whenever there is progress, until the job has ended."""
@@ -84,7 +80,7 @@ class Job:
         while step != self._ended:
             yield self.state()
             try:
-                step = self.shared.progress.wait(step, REFRESH_SECONDS)
+                step = self._progress.wait(step, REFRESH_SECONDS)
             except TimeoutError:
                 pass
             self._collect_skipped()
@@ -93,8 +89,7 @@ class Job:
         yield self.state()
 
     def state(self) -> State:
-        shared = self.shared
-        return State(int(shared.bytes), int(shared.files), len(shared.words))
+        return State(self._bytes.get(), self._files.get(), len(self.words))
 
     def _start(self, function: Callable[..., None], *arguments: object) -> None:
         thread = threading.Thread(target=function, args=arguments)
@@ -102,28 +97,37 @@ class Job:
         self._threads.append(thread)
 
     def _feed(self) -> None:
-        names = self.shared.names
         try:
             for file in self.files:
-                names.send(file)
+                self._names.send(file)
         except ChannelClosed:
             return
-        names.close()
+        self._names.close()
 
     def _work(self, interpreter: Interpreter) -> None:
         try:
-            interpreter.call(count, self.shared, self._bytes_per_step)
+            interpreter.call(
+                count,
+                self._names,
+                self.words,
+                self._skipped,
+                self._bytes,
+                self._files,
+                self._progress,
+                self._bytes_per_step,
+                self._stop,
+            )
         except BaseException as error:
             self._error = error
             self.stop()
         finally:
             if self._running.decrement() == 0:
-                self.shared.progress.set(self._ended)
+                self._progress.set(self._ended)
 
     def _collect_skipped(self) -> None:
         try:
             while True:
-                self.skipped.append(self.shared.skipped.recv_nowait())
+                self.skipped.append(self._skipped.recv_nowait())
         except ChannelEmpty:
             pass
 

@@ -10,7 +10,7 @@ from multiprocessing.synchronize import Event
 
 from .. import Channel, ChannelClosed
 from .interrupt import Interrupt, held_back
-from .words import NotText, words_of
+from .text import NotText, words_of
 
 # Tasks for each process: few, since every one brings back a Counter of its own that must
 # be pickled and merged; more than one, so that no process is idle at the end.

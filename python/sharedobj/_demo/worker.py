@@ -1,26 +1,20 @@
 """What each worker interpreter runs. Imports little: every interpreter imports it anew."""
 
-from typing import NamedTuple
-
 from .. import AtomicInt, Channel, SharedDict
-from .words import NotText, words_of
+from .text import NotText, words_of
 
 
-class Shared(NamedTuple):
-    """Every object that the interpreters share; each of them gets a handle of each."""
-
-    names: Channel  # of (file name, size), closed after the last
-    words: SharedDict  # word -> how often
-    skipped: Channel  # of (file name, reason)
-    bytes: AtomicInt  # done
-    files: AtomicInt  # done, skipped ones included
-    progress: AtomicInt  # steps done; the main interpreter waits for it to change
-    stop: AtomicInt  # 1: end now
-
-
-def count(shared: Shared, bytes_per_step: int) -> None:
+def count(
+    names: Channel,  # of (file name, size), closed after the last
+    words: SharedDict,  # word -> how often
+    skipped: Channel,  # of (file name, reason)
+    bytes_done: AtomicInt,
+    files_done: AtomicInt,  # skipped ones included
+    progress: AtomicInt,  # steps done; the main interpreter waits for it to change
+    bytes_per_step: int,
+    stop: AtomicInt,  # 1: end now
+) -> None:
     """Count the words of the files whose names come, until no more come."""
-    names, words, skipped, bytes_done, files_done, progress, stop = shared
     step = 0
     for name, size in names:
         left = size

@@ -13,61 +13,53 @@ A task is a tuple whose first item says what to do:
 
 and a reply is one of ("done", result), ("failed", a description of the exception),
 ("unreadable", why the task could not be decoded), ("unshareable", why not the result).
+
+Imports only what every task needs: a new interpreter imports all of it anew.
 """
 
-import builtins
-import importlib
+from __future__ import annotations
+
 import marshal
 import sys
-import traceback
-import types
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
 
 from .. import Channel, NotShareableError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+    from typing import Any
+
 # The caller's main module, as imported here under another name: by file or module name.
-_mains: dict[tuple[str, str], types.ModuleType] = {}
+_mains: dict[tuple[str, str], ModuleType] = {}
 
 
-def _load_main(kind: str, name: str) -> types.ModuleType:
+def _load_main(kind: str, name: str) -> ModuleType:
     """The caller's script, run once as an import would: not as __main__."""
     module = _mains.get((kind, name))
     if module is None:
-        import runpy  # rarely needed
+        import runpy
 
         run = runpy.run_module if kind == "module" else runpy.run_path
         content = run(name, run_name="<fake __main__>")
-        module = _mains[kind, name] = types.ModuleType("<fake __main__>")
+        module = _mains[kind, name] = type(sys)("<fake __main__>")
         module.__dict__.update(content)
     return module
-
-
-@contextmanager
-def _main_of_caller(main: tuple[str, str] | None) -> Iterator[None]:
-    """Makes the names of the caller's __main__ findable."""
-    if main is None:
-        yield
-        return
-    own = sys.modules["__main__"]
-    sys.modules["__main__"] = _load_main(*main)
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = own
 
 
 def resolve(how: tuple[Any, ...]) -> Callable[..., Any]:
     """The callable of a task: ("name", module, qualified name), ("code", code, name) of a
     function without state, or ("object", anything that was sent as a message)."""
     if how[0] == "name":
-        found: Any = importlib.import_module(how[1])
+        __import__(how[1])
+        found: Any = sys.modules[how[1]]
         for part in how[2].split("."):
             found = getattr(found, part)
     elif how[0] == "code":
+        from types import FunctionType
+
         namespace = sys.modules["__main__"].__dict__
-        found = types.FunctionType(marshal.loads(how[1]), namespace, how[2])
+        found = FunctionType(marshal.loads(how[1]), namespace, how[2])
     else:
         found = how[1]
     return found  # type: ignore[no-any-return]
@@ -75,6 +67,8 @@ def resolve(how: tuple[Any, ...]) -> Callable[..., Any]:
 
 def describe(error: BaseException) -> tuple[str, ...]:
     """Type name, qualified name and module, message, last line, the whole display."""
+    import traceback
+
     kind = type(error)
     here = describe.__code__.co_filename
     trace = error.__traceback__
@@ -97,18 +91,28 @@ def perform(task: tuple[Any, ...], function: Callable[..., Any] | None) -> Any:
     if task[0] == "bind":
         namespace.update(task[1])
     else:
-        namespace.setdefault("__builtins__", builtins)
         exec(marshal.loads(task[1]), namespace)
     return None
+
+
+def _receive(channel: Channel) -> tuple[tuple[Any, ...], Callable[..., Any] | None]:
+    """The task, and its callable if it is a call."""
+    main = channel.recv_nowait()
+    own = sys.modules["__main__"]
+    try:
+        if main is not None:
+            # Makes the names of the caller's __main__ findable.
+            sys.modules["__main__"] = _load_main(*main)
+        task = channel.recv_nowait()
+        return task, resolve(task[1]) if task[0] == "call" else None
+    finally:
+        sys.modules["__main__"] = own
 
 
 def answer(channel: Channel) -> None:
     """Does the task that waits in the channel and leaves the reply there."""
     try:
-        main = channel.recv_nowait()
-        with _main_of_caller(main):
-            task = channel.recv_nowait()
-            function = resolve(task[1]) if task[0] == "call" else None
+        task, function = _receive(channel)
     except Exception as error:
         channel.send_nowait(("unreadable", f"{type(error).__name__}: {error}"))
         return
