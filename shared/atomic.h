@@ -120,7 +120,8 @@ SOBJ_INLINE uint64_t sobj_word_add(sobj_word *w, uint64_t v)
     return AO_fetch_and_add(&w->ao, (AO_t)v);
 }
 /* Returns: what was there; the exchange happened if that equals `expected`. */
-SOBJ_INLINE uint64_t sobj_word_cas_full(sobj_word *w, uint64_t expected, uint64_t desired)
+SOBJ_INLINE uint64_t sobj_word_cas_full(sobj_word *w, uint64_t expected,
+                                        uint64_t desired)
 {
     SOBJ_YIELD();
     uint64_t seen =

@@ -271,7 +271,8 @@ static uint64_t compact_run(struct sobj__body *body,
         merged = segments_merge(from, end, showing);
         if (merged == NULL)
             return last;
-        showing = merged->count;                /* some may have died meanwhile */
+        /* Some may have died meanwhile. */
+        showing = merged->count;
         sobj_store_relaxed(&merged->next, end); /* Relaxed: published below. */
     }
     /* Release: pairs with the acquire of walkers; they see a complete segment. */

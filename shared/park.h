@@ -85,7 +85,7 @@ struct sobj__waiter {
 };
 
 struct sobj__waitlist {
-    _Atomic(uint32_t) count;   /* waiters linked; read by wakers without the lock (P1) */
+    _Atomic(uint32_t) count; /* waiters linked; read by wakers without the lock (P1) */
     _Atomic(uint32_t) spin_ns; /* adaptive; see sobj__spin_begin */
     struct sobj__lock lock;
     struct sobj__waiter *head, *tail; /* guarded by lock */
@@ -152,8 +152,8 @@ void sobj__spin_end(struct sobj__waitlist *list, struct sobj__spin *spin, bool s
 struct sobj_domain {
     int64_t id; /* const after init */
     struct sobj__lock lock;
-    bool closing;                /* guarded by lock */
-    struct sobj__parker *parkers; /* guarded by lock */
+    bool closing;                    /* guarded by lock */
+    struct sobj__parker *parkers;    /* guarded by lock */
     struct sobj_domain *next, *prev; /* guarded by sobj__domains.lock */
 };
 

@@ -81,6 +81,6 @@ bool sobj_cell_same(sobj_cell a, sobj_cell b)
     struct sobj_blob *x = sobj_to_blob(a), *y = sobj_to_blob(b);
     return x->info == y->info && x->edges == y->edges &&
            memcmp(x->data, y->data, sobj_blob_size(x)) == 0 &&
-           memcmp(sobj_blob_edges(x), sobj_blob_edges(y),
-                  x->edges * sizeof(void *)) == 0;
+           memcmp(sobj_blob_edges(x), sobj_blob_edges(y), x->edges * sizeof(void *)) ==
+               0;
 }

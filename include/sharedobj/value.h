@@ -35,9 +35,9 @@ enum sobj_special {
     SOBJ_SP_TRUE,
     SOBJ_SP_ELLIPSIS,
     SOBJ_SP_NOT_IMPLEMENTED,
-    SOBJ_SP_STR1,        /* str of one code point below 256: the payload */
+    SOBJ_SP_STR1, /* str of one code point below 256: the payload */
     SOBJ_SP_EMPTY_STR,
-    SOBJ_SP_BYTES1,      /* bytes of one byte: the payload */
+    SOBJ_SP_BYTES1, /* bytes of one byte: the payload */
     SOBJ_SP_EMPTY_BYTES,
     SOBJ_SP_EMPTY_TUPLE,
     SOBJ_SP_EMPTY_FROZENSET,

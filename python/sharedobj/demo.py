@@ -17,7 +17,7 @@ from pathlib import Path
 from ._demo import files as tree
 from ._demo import others, show
 from ._demo.interrupt import Interrupt
-from ._demo.job import Job
+from ._demo.job import Job, State
 
 
 def _cores() -> int:
@@ -141,6 +141,7 @@ def _run(arguments: argparse.Namespace, workers: int, interrupt: Interrupt) -> i
         flush=True,
     )
     progress = show.Progress(sum(size for _, size in files), len(files), out)
+    progress.show(State(0, 0, 0))
     with Job(files, workers, progress.steps) as job:
         with interrupt.calling(job.stop):
             for state in job.watch():

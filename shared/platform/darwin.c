@@ -28,10 +28,9 @@ enum sobj_status sobj__os_wait(_Atomic(uint32_t) *word, uint32_t expected,
         int64_t left = deadline - sobj__now();
         if (left <= 0)
             return SOBJ_TIMEOUT;
-        rc = os_sync_wait_on_address_with_timeout((void *)word, expected, 4,
-                                                  OS_SYNC_WAIT_ON_ADDRESS_NONE,
-                                                  OS_CLOCK_MACH_ABSOLUTE_TIME,
-                                                  (uint64_t)left);
+        rc = os_sync_wait_on_address_with_timeout(
+            (void *)word, expected, 4, OS_SYNC_WAIT_ON_ADDRESS_NONE,
+            OS_CLOCK_MACH_ABSOLUTE_TIME, (uint64_t)left);
     }
     if (rc >= 0)
         return SOBJ_OK;

@@ -19,8 +19,8 @@ void *sobj__os_map(size_t size)
 {
     /* One unit more than asked for, so that an aligned range lies inside. */
     size_t total = size + SOBJ__MAP_UNIT;
-    char *raw = mmap(NULL, total, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-                     -1, 0);
+    char *raw =
+        mmap(NULL, total, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     if (raw == MAP_FAILED)
         return NULL;
@@ -37,7 +37,4 @@ void *sobj__os_map(size_t size)
     return p;
 }
 
-void sobj__os_unmap(void *p, size_t size)
-{
-    munmap(p, size);
-}
+void sobj__os_unmap(void *p, size_t size) { munmap(p, size); }

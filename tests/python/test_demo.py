@@ -13,7 +13,7 @@ from collections import Counter
 import pytest
 
 from sharedobj import interpreters
-from sharedobj._demo import files, job, others, text
+from sharedobj._demo import files, interrupt, job, others, text
 
 
 @pytest.fixture
@@ -278,3 +278,39 @@ def test_interrupted(moment, tty):
     assert terminal.output.replace("\r", "").endswith("\ninterrupted; nothing is left running\n")
     assert "Traceback" not in terminal.output
     assert "Warning" not in terminal.output
+
+
+def test_interrupt_is_a_flag():
+    called = []
+    with interrupt.Interrupt() as ctrl_c:
+        ctrl_c.check()
+        with ctrl_c.calling(lambda: called.append("during")):
+            assert called == []
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+        with ctrl_c.calling(lambda: called.append("after")):
+            pass
+        with pytest.raises(KeyboardInterrupt):
+            ctrl_c.check()
+    assert called == ["during", "after"]
+    assert signal.signal(signal.SIGINT, signal.default_int_handler) is signal.SIG_IGN
+
+
+def test_interrupt_that_is_ignored_stays_so():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with interrupt.Interrupt() as ctrl_c:
+            signal.raise_signal(signal.SIGINT)
+            ctrl_c.check()
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_interrupt_that_is_held_back():
+    with interrupt.Interrupt() as ctrl_c:
+        with interrupt.held_back():
+            os.kill(os.getpid(), signal.SIGINT)
+            assert not ctrl_c.happened
+        assert ctrl_c.happened
+    signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,6 +1,8 @@
 """SharedDict and several threads of one interpreter."""
 
+import sys
 import threading
+from itertools import chain
 
 import pytest
 
@@ -29,9 +31,7 @@ def run(*functions):
 
 
 @pytest.fixture(autouse=True)
-def switch_often(monkeypatch):
-    import sys
-
+def switch_often():
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)
     yield
@@ -88,7 +88,7 @@ def test_pop_gives_each_value_once():
         return work
 
     run(*[worker(t) for t in taken])
-    assert sorted(sum(taken, [])) == list(range(5000)) and len(d) == 0
+    assert sorted(chain(*taken)) == list(range(5000)) and len(d) == 0
 
 
 def test_exchange_returns_every_value_once():
@@ -103,8 +103,8 @@ def test_exchange_returns_every_value_once():
         return work
 
     run(*[worker(n) for n in range(4)])
-    everything = sorted(sum(got, []) + [d["slot"]])
-    assert everything == sorted([-1] + [n * 10_000 + i for n in range(4) for i in range(2000)])
+    everything = sorted([*chain(*got), d["slot"]])
+    assert everything == [-1, *(n * 10_000 + i for n in range(4) for i in range(2000))]
 
 
 def test_compare_and_set_loop_loses_nothing():
@@ -151,7 +151,7 @@ def test_one_iterator_for_all():
     walk = iter(d)
     shares = [[] for _ in range(4)]
     run(*[lambda share=share: share.extend(walk) for share in shares])
-    assert sorted(sum(shares, [])) == list(range(20_000))
+    assert sorted(chain(*shares)) == list(range(20_000))
 
 
 def test_clear_against_everything():

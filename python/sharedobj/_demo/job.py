@@ -50,7 +50,6 @@ class Job:
         self._ended = steps + 1  # a step that no count of bytes reaches
         self._workers = workers
         self._running = AtomicInt(workers)
-        self._interpreters: list[Interpreter] = []
         self._threads: list[threading.Thread] = []
         self._error: BaseException | None = None
 
@@ -58,8 +57,7 @@ class Job:
         try:
             self._start(self._feed)
             for _ in range(self._workers):
-                self._interpreters.append(create())
-                self._start(self._work, self._interpreters[-1])
+                self._start(self._work)
         except BaseException:
             self._end()
             raise
@@ -91,8 +89,8 @@ class Job:
     def state(self) -> State:
         return State(self._bytes.get(), self._files.get(), len(self.words))
 
-    def _start(self, function: Callable[..., None], *arguments: object) -> None:
-        thread = threading.Thread(target=function, args=arguments)
+    def _start(self, function: Callable[[], None]) -> None:
+        thread = threading.Thread(target=function)
         thread.start()
         self._threads.append(thread)
 
@@ -104,25 +102,33 @@ class Job:
             return
         self._names.close()
 
-    def _work(self, interpreter: Interpreter) -> None:
+    def _work(self) -> None:
         try:
-            interpreter.call(
-                count,
-                self._names,
-                self.words,
-                self._skipped,
-                self._bytes,
-                self._files,
-                self._progress,
-                self._bytes_per_step,
-                self._stop,
-            )
+            # Made and closed here, so that several are at the same time.
+            interpreter = create()
+            try:
+                self._count_in(interpreter)
+            finally:
+                interpreter.close()
         except BaseException as error:
             self._error = error
             self.stop()
         finally:
             if self._running.decrement() == 0:
                 self._progress.set(self._ended)
+
+    def _count_in(self, interpreter: Interpreter) -> None:
+        interpreter.call(
+            count,
+            self._names,
+            self.words,
+            self._skipped,
+            self._bytes,
+            self._files,
+            self._progress,
+            self._bytes_per_step,
+            self._stop,
+        )
 
     def _collect_skipped(self) -> None:
         try:
@@ -135,5 +141,3 @@ class Job:
         self.stop()
         for thread in self._threads:
             thread.join()
-        for interpreter in self._interpreters:
-            interpreter.close()
