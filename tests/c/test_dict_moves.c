@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Interleavings of the dict's migrations, one by one; see test_dict_races.c. Tables have
- * 8 slots, so that six keys start a migration, which whoever comes next finishes. */
+/* Interleavings of the dict's migrations, one by one; see test_dict_races.c. Tables
+ * have 8 slots, so that six keys start a migration, which whoever comes next ends. */
 #include <stdlib.h>
 
 #include "dict_jobs.h"

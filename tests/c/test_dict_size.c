@@ -65,7 +65,7 @@ static void churn_of_one_key(int64_t others)
     dict_put(d, 0, 1);
     struct sobj__table *t = root(d);
     uint64_t before = used(d);
-    for (int64_t i = 0; i < 50000; i++) {
+    for (int64_t i = 0; i < 20000; i++) {
         dict_drop(d, 0);
         dict_put(d, 0, 1);
         if (i % 1000 == 0 && sobj_dict_bytes(d) > most)
@@ -113,7 +113,7 @@ static void reserve(void)
 /* Eleven characters and a small int, as many programs have them. */
 static void bytes_per_entry(void)
 {
-    enum { ENTRIES = 200000 };
+    enum { ENTRIES = 100000 };
     struct sobj_object *d = dict_new();
     double worst = 0;
 
@@ -146,7 +146,7 @@ static void log_stays_bounded(int64_t live, bool fifo)
     size_t most = 0;
     int64_t first = 0;
 
-    for (int64_t i = 0; i < 60000; i++) {
+    for (int64_t i = 0; i < 20000; i++) {
         if (fifo) {
             dict_put(d, i, 1);
             if (i >= live)
