@@ -10,6 +10,7 @@
 
 #include "channel.h"
 #include "crew.h"
+#include "reclaim.h"
 #include "sharedobj/channel.h"
 #include "tap.h"
 
