@@ -188,7 +188,8 @@ SOBJ_INLINE bool sobj__node_has_key(const struct sobj__node *n,
     uint32_t difference = ((uint32_t)n->meta ^ p->tag) & 0xffff;
     if (SOBJ_LIKELY(difference == 0))
         return sobj__bytes_equal(n->key, p->bytes, p->size);
-    return difference == SOBJ__TAG_EXTRA && sobj__node_has_extra_key(n, p->bytes, p->size);
+    return difference == SOBJ__TAG_EXTRA &&
+           sobj__node_has_extra_key(n, p->bytes, p->size);
 }
 
 /* Makes a node with two references (log and slot). Returns: NULL on no memory. */

@@ -104,9 +104,10 @@ enum sobj_status sobj_dict_iter_next(struct sobj_dict_iter *it, sobj_take_entry 
         sobj__read_end();
         if (shown)
             return SOBJ_OK;
-        if (it->segment != NULL)
-            sobj__segment_unref(it->segment); /* may free: outside the section */
+        struct sobj__segment *done = it->segment;
         it->segment = NULL;
+        if (done != NULL)
+            sobj__segment_unref(done); /* may free: outside the section */
         if (it->next >= it->end)
             return SOBJ_EMPTY;
     }

@@ -11,7 +11,7 @@ import harness
 
 import sharedobj as so
 
-PAUSE = 0.002  # seconds after which a waiter has stopped spinning and sleeps
+PAUSE = 100e-6  # seconds of other work, after which a waiter has stopped spinning and sleeps
 
 
 def echo(there, back, cpu):
@@ -70,8 +70,9 @@ class Trip:
     def parked(self, loops):
         send, receive, total = self.send, self.receive, 0.0
         for number in range(loops):
-            time.sleep(PAUSE)
-            begin = time.perf_counter()
+            until = time.perf_counter() + PAUSE
+            while (begin := time.perf_counter()) < until:
+                pass
             send(number)
             receive()
             total += time.perf_counter() - begin

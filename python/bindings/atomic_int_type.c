@@ -41,18 +41,19 @@ PyDoc_STRVAR(
 static PyObject *integer_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
     static const char *const names[] = {"value", NULL};
+    struct sobj_state *state = sobj_state_of_type(type);
     struct sobj_object *core;
     PyObject *value = NULL;
     int64_t start = 0;
 
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "|O:AtomicInt", (char **)names,
-                                     &value))
+    if (state == NULL || !PyArg_ParseTupleAndKeywords(args, keywords, "|O:AtomicInt",
+                                                      (char **)names, &value))
         return NULL;
     if (value != NULL && to_int64(value, "AtomicInt()", &start) < 0)
         return NULL;
     if (sobj_atomic_int_new(start, &core) != SOBJ_OK)
         return PyErr_NoMemory();
-    return sobj_handle_for(sobj_state_of_type(type), core);
+    return sobj_handle_for(state, core);
 }
 
 static PyObject *integer_repr(PyObject *self)

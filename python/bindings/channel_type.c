@@ -26,7 +26,8 @@ static PyObject *channel_new(PyTypeObject *type, PyObject *args, PyObject *keywo
     struct sobj_object *core;
     Py_ssize_t maxsize = 0;
 
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "|n:Channel", kwlist, &maxsize))
+    if (state == NULL ||
+        !PyArg_ParseTupleAndKeywords(args, keywords, "|n:Channel", kwlist, &maxsize))
         return NULL;
     if (maxsize < 0 || maxsize > MAX_CAPACITY) {
         PyErr_Format(PyExc_ValueError, "maxsize must be from 0 to 2**31, not %zd",

@@ -234,6 +234,8 @@ void sobj_entry_take(const struct sobj_entry *entry, void *context);
  * Return: the object; NULL with an exception set. */
 PyObject *sobj_entry_out_key(struct sobj_entry_out *e);
 PyObject *sobj_entry_out_value(struct sobj_entry_out *e);
+/* Both halves. Returns: 0; -1 with an exception, and neither. */
+int sobj_entry_out_both(struct sobj_entry_out *e, PyObject **key, PyObject **value);
 void sobj_entry_out_drop(struct sobj_entry_out *e);
 
 /* ---- module */

@@ -8,11 +8,12 @@
 
 static int store_pair(PyObject *self, PyObject *pair, Py_ssize_t index)
 {
-    PyObject *fast = PySequence_Fast(pair, "");
+    /* A copy: a list could be changed by another thread meanwhile. */
+    PyObject *both = PySequence_Tuple(pair);
     Py_ssize_t n;
     int result = -1;
 
-    if (fast == NULL) {
+    if (both == NULL) {
         if (PyErr_ExceptionMatches(PyExc_TypeError))
             PyErr_Format(PyExc_TypeError,
                          "cannot convert dictionary update sequence element #%zd to a "
@@ -20,20 +21,17 @@ static int store_pair(PyObject *self, PyObject *pair, Py_ssize_t index)
                          index);
         return -1;
     }
-    n = PySequence_Fast_GET_SIZE(fast);
+    n = PyTuple_GET_SIZE(both);
     if (n != 2) {
         PyErr_Format(PyExc_ValueError,
                      "dictionary update sequence element #%zd has length %zd; 2 is "
                      "required",
                      index, n);
     } else {
-        PyObject *key = Py_NewRef(PySequence_Fast_GET_ITEM(fast, 0));
-        PyObject *value = Py_NewRef(PySequence_Fast_GET_ITEM(fast, 1));
-        result = sobj_dict_store((SobjHandle *)self, key, value);
-        Py_DECREF(key);
-        Py_DECREF(value);
+        result = sobj_dict_store((SobjHandle *)self, PyTuple_GET_ITEM(both, 0),
+                                 PyTuple_GET_ITEM(both, 1));
     }
-    Py_DECREF(fast);
+    Py_DECREF(both);
     return result;
 }
 
@@ -85,9 +83,8 @@ static bool is_shared_dict(PyObject *obj)
  * walk does not mind that it changes. */
 static int fill_from_items(PyObject *self, PyObject *mapping)
 {
-    PyObject *items = PyDict_CheckExact(mapping)
-                          ? PyDict_Items(mapping)
-                          : sobj_dict_iterator(mapping, DICT_ITEMS);
+    PyObject *items = is_shared_dict(mapping) ? sobj_dict_iterator(mapping, DICT_ITEMS)
+                                              : PyDict_Items(mapping);
     int result;
 
     if (items == NULL)
@@ -102,16 +99,18 @@ static int fill_from_items(PyObject *self, PyObject *mapping)
 static int fill_from(PyObject *self, PyObject *source)
 {
     PyObject *keys;
-    int has_keys;
 
     if (PyDict_CheckExact(source) || is_shared_dict(source))
         return fill_from_items(self, source);
-    keys = PyUnicode_FromString("keys");
-    if (keys == NULL)
+    keys = PyObject_GetAttrString(source, "keys");
+    if (keys != NULL) {
+        Py_DECREF(keys);
+        return fill_from_keys(self, source);
+    }
+    if (!PyErr_ExceptionMatches(PyExc_AttributeError))
         return -1;
-    has_keys = PyObject_HasAttr(source, keys);
-    Py_DECREF(keys);
-    return has_keys ? fill_from_keys(self, source) : fill_from_pairs(self, source);
+    PyErr_Clear();
+    return fill_from_pairs(self, source);
 }
 
 int sobj_dict_fill(PyObject *self, PyObject *args, PyObject *keywords,
@@ -160,10 +159,13 @@ PyObject *sobj_dict_snapshot(PyObject *op, PyObject *unused)
         sobj_entry_out_init(&e, self->state, true, true);
         if (result < 0 || sobj_dict_iter_next(&walk, sobj_entry_take, &e) != SOBJ_OK)
             break;
-        PyObject *key = sobj_entry_out_key(&e), *value = sobj_entry_out_value(&e);
-        result = key != NULL && value != NULL ? PyDict_SetItem(dict, key, value) : -1;
-        Py_XDECREF(key);
-        Py_XDECREF(value);
+        PyObject *key, *value;
+        result = sobj_entry_out_both(&e, &key, &value);
+        if (result < 0)
+            continue;
+        result = PyDict_SetItem(dict, key, value);
+        Py_DECREF(key);
+        Py_DECREF(value);
     }
     sobj_dict_iter_fini(&walk);
     if (result < 0)
@@ -287,13 +289,19 @@ static int add_number(SobjHandle *self, PyObject *key, PyObject *n, PyObject *st
     return 0;
 }
 
-static int check_number(const char *what, PyObject *obj)
+/* Returns: `obj`, or the plain int of an instance of a subclass, whose own __radd__ does
+ * not decide what is stored; NULL with TypeError. `otherwise` stands for NULL. */
+static PyObject *number_of(const char *what, PyObject *obj, long otherwise)
 {
-    if (is_number(obj))
-        return 0;
+    if (obj == NULL)
+        return PyLong_FromLong(otherwise);
+    if (PyLong_Check(obj))
+        return PyNumber_Index(obj);
+    if (PyFloat_CheckExact(obj))
+        return Py_NewRef(obj);
     PyErr_Format(PyExc_TypeError, "%s must be an int or a float, not %s", what,
                  Py_TYPE(obj)->tp_name);
-    return -1;
+    return NULL;
 }
 
 const char sobj_dict_increment_doc[] = PyDoc_STR("increment($self, /, key, n=1, default=0)\n--\n\n"
@@ -306,18 +314,18 @@ PyObject *sobj_dict_add_number(PyObject *op, PyObject *const *args, Py_ssize_t c
     static const char *const names[] = {"key", "n", "default", NULL};
     static const struct sobj_signature signature = {"increment", names, 1, 3};
     SobjHandle *self = (SobjHandle *)op;
-    PyObject *given[3] = {NULL, NULL, NULL}, *sum = NULL, *one, *zero;
+    PyObject *given[3] = {NULL, NULL, NULL}, *sum = NULL, *by, *start = NULL;
     int result = -1;
 
     if (sobj_args(&signature, args, count, keywords, given) < 0)
         return NULL;
-    one = given[1] != NULL ? Py_NewRef(given[1]) : PyLong_FromLong(1);
-    zero = given[2] != NULL ? Py_NewRef(given[2]) : PyLong_FromLong(0);
-    if (one != NULL && zero != NULL && check_number("increment: n", one) == 0 &&
-        check_number("increment: default", zero) == 0)
-        result = add_number(self, given[0], one, zero, &sum);
-    Py_XDECREF(one);
-    Py_XDECREF(zero);
+    by = number_of("increment: n", given[1], 1);
+    if (by != NULL)
+        start = number_of("increment: default", given[2], 0);
+    if (start != NULL)
+        result = add_number(self, given[0], by, start, &sum);
+    Py_XDECREF(by);
+    Py_XDECREF(start);
     return result == 0 ? sum : NULL;
 }
 
@@ -338,8 +346,8 @@ PyObject *sobj_dict_tally(PyObject *op, PyObject *const *args, Py_ssize_t count,
 
     if (sobj_args(&signature, args, count, keywords, given) < 0)
         return NULL;
-    by = given[1] != NULL ? Py_NewRef(given[1]) : PyLong_FromLong(1);
-    if (by == NULL || check_number("tally: n", by) < 0)
+    by = number_of("tally: n", given[1], 1);
+    if (by == NULL)
         goto done;
     zero = PyLong_FromLong(0);
     iterator = zero != NULL ? PyObject_GetIter(given[0]) : NULL;

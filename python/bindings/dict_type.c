@@ -404,17 +404,21 @@ static PyObject *dict_deepcopy(PyObject *op, PyObject *memo)
 
     if (copy == NULL || remember(memo, op, copy) < 0)
         goto done;
-    /* A dict of our own that nobody else sees, so that walking it is safe. */
+    /* A dict of our own: nobody who does not search the memory for it changes it. */
     plain = sobj_dict_snapshot(op, NULL);
-    module = PyImport_ImportModule("copy");
+    module = plain != NULL ? PyImport_ImportModule("copy") : NULL;
     deep = module != NULL ? PyObject_GetAttrString(module, "deepcopy") : NULL;
-    if (plain == NULL || deep == NULL)
+    if (deep == NULL)
         goto done;
     result = 0;
     while (result == 0 && PyDict_Next(plain, &position, &key, &value)) {
+        Py_INCREF(key);
+        Py_INCREF(value);
         copied = PyObject_CallFunctionObjArgs(deep, value, memo, NULL);
         result = copied != NULL ? sobj_dict_store((SobjHandle *)copy, key, copied) : -1;
         Py_XDECREF(copied);
+        Py_DECREF(value);
+        Py_DECREF(key);
     }
 done:
     Py_XDECREF(plain);
@@ -446,7 +450,8 @@ static PyObject *dict_nbytes(PyObject *self, void *closure)
 
 static PyObject *dict_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
-    PyObject *self = new_empty(sobj_state_of_type(type), 0);
+    struct sobj_state *state = sobj_state_of_type(type);
+    PyObject *self = state != NULL ? new_empty(state, 0) : NULL;
 
     if (self != NULL && sobj_dict_fill(self, args, keywords, "SharedDict") < 0)
         Py_CLEAR(self);

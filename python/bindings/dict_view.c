@@ -11,7 +11,7 @@
 
 typedef struct {
     PyObject_HEAD
-    PyObject *dict; /* the handle; NULL when exhausted */
+    PyObject *dict; /* the handle */
     enum dict_part part;
     struct sobj_mutex mutex; /* guards `walk` on free-threaded builds */
     struct sobj_dict_iter walk;
@@ -40,19 +40,18 @@ static int iter_traverse(PyObject *op, visitproc visit, void *arg)
 /* Makes what an entry shows. Returns: NULL with an exception. */
 static PyObject *entry_object(struct sobj_entry_out *e, enum dict_part part)
 {
-    PyObject *key = NULL, *value = NULL, *pair = NULL;
+    PyObject *key, *value, *pair;
 
     if (part == DICT_VALUES)
         return sobj_entry_out_value(e);
     if (part == DICT_KEYS)
         return sobj_entry_out_key(e);
-    key = sobj_entry_out_key(e);
-    value = sobj_entry_out_value(e);
-    if (key != NULL && value != NULL)
-        pair = PyTuple_New(2);
+    if (sobj_entry_out_both(e, &key, &value) < 0)
+        return NULL;
+    pair = PyTuple_New(2);
     if (pair == NULL) {
-        Py_XDECREF(key);
-        Py_XDECREF(value);
+        Py_DECREF(key);
+        Py_DECREF(value);
         return NULL;
     }
     PyTuple_SET_ITEM(pair, 0, key);
@@ -116,7 +115,7 @@ typedef struct {
 
 static enum dict_part view_part(PyObject *view)
 {
-    struct sobj_state *state = sobj_state_of_type(Py_TYPE(view));
+    struct sobj_state *state = ((SobjHandle *)((DictView *)view)->dict)->state;
     PyObject *type = (PyObject *)Py_TYPE(view);
 
     return type == state->dict_keys     ? DICT_KEYS

@@ -76,6 +76,15 @@ static PyObject *path_of(struct sobj_encoder *e)
     return path;
 }
 
+/* Raises NotShareableError: "<path> <text>". Consumes both; NULL: an exception is set. */
+static void raise_text(struct sobj_encoder *e, PyObject *path, PyObject *text)
+{
+    if (path != NULL && text != NULL)
+        sobj_raise_error(e->state, SOBJ_ERR_NOT_SHAREABLE, "%U %U", path, text);
+    Py_XDECREF(text);
+    Py_XDECREF(path);
+}
+
 void sobj__raise_at(struct sobj_encoder *e, const char *format, ...)
 {
     PyObject *path = path_of(e), *text = NULL;
@@ -85,10 +94,7 @@ void sobj__raise_at(struct sobj_encoder *e, const char *format, ...)
     if (path != NULL)
         text = PyUnicode_FromFormatV(format, args);
     va_end(args);
-    if (text != NULL)
-        sobj_raise_error(e->state, SOBJ_ERR_NOT_SHAREABLE, "%U %U", path, text);
-    Py_XDECREF(text);
-    Py_XDECREF(path);
+    raise_text(e, path, text);
 }
 
 /* ---- what: "a numpy.float64" */
@@ -172,8 +178,10 @@ static void raise_for_value(struct sobj_encoder *e, PyTypeObject *type, PyObject
     const char *text = ADVICE_FOR(mutables, type);
     const char *base = ADVICE_FOR(exact_types, type);
     const char *full = PyUnicode_AsUTF8(name);
-    if (full == NULL)
-        return;
+    if (full == NULL) { /* lone surrogates: no name of a known module */
+        PyErr_Clear();
+        full = "";
+    }
     bool numpy = strncmp(full, "numpy.", 6) == 0 && strcmp(full, "numpy.ndarray") != 0;
 
     if (text != NULL)
@@ -225,7 +233,10 @@ void sobj__raise_unpicklable(struct sobj_encoder *e, PyObject *offender,
                              PyObject *cause)
 {
     PyTypeObject *type = (PyTypeObject *)Py_NewRef((PyObject *)Py_TYPE(offender));
-    PyObject *name = type_name(type), *reason;
+    /* First of all: what follows runs code that may change the message, and the frames
+     * borrow from it. */
+    PyObject *path = path_of(e), *text = NULL, *reason;
+    PyObject *name = path != NULL ? type_name(type) : NULL;
 
     if (name != NULL) {
         reason = PyObject_Str(cause);
@@ -234,11 +245,13 @@ void sobj__raise_unpicklable(struct sobj_encoder *e, PyObject *offender,
             reason = PyUnicode_FromString("(its str() failed)");
         }
         if (reason != NULL)
-            sobj__raise_at(e, "is a%s %U, and the message cannot be pickled: %s: %U",
-                           an(name), name, Py_TYPE(cause)->tp_name, reason);
+            text = PyUnicode_FromFormat(
+                "is a%s %U, and the message cannot be pickled: %s: %U", an(name), name,
+                Py_TYPE(cause)->tp_name, reason);
         Py_XDECREF(reason);
         Py_DECREF(name);
     }
+    raise_text(e, path, text);
     Py_DECREF(type);
 }
 
@@ -261,9 +274,14 @@ static int probe(PyObject *module, PyObject *obj)
     sobj__encoder_fini(&e);
     sobj_stream_fini(&s);
     if (result == 0) {
+        PyObject *error = PyErr_GetRaisedException();
         PyObject *class = sobj_error_class(state, SOBJ_ERR_NOT_SHAREABLE);
-        if (class == NULL || !PyErr_ExceptionMatches(class))
-            return -1;
+        if (class == NULL || !PyErr_GivenExceptionMatches(error, class))
+            result = -1;
+        if (class != NULL)
+            PyErr_SetRaisedException(error);
+        else
+            Py_DECREF(error);
     }
     return result;
 }

@@ -48,11 +48,12 @@ static void interpreter_ends(PyObject *capsule)
     release(local);
 }
 
-/* Returns: a new one, owned by a capsule in `dict`; NULL with an exception. */
+/* Returns: one that is owned by a capsule in `dict`: a new one, or that of a thread which
+ * was faster; NULL with an exception. */
 static struct sobj_local *make(PyObject *dict, PyObject *key)
 {
     struct sobj_local *local = PyMem_RawCalloc(1, sizeof *local);
-    PyObject *capsule;
+    PyObject *capsule, *first;
 
     if (local == NULL)
         goto no_memory;
@@ -67,10 +68,11 @@ static struct sobj_local *make(PyObject *dict, PyObject *key)
         PyMem_RawFree(local);
         return NULL;
     }
-    /* On failure the capsule's destructor frees it. */
-    int failed = PyDict_SetItem(dict, key, capsule);
+    first = PyDict_SetDefault(dict, key, capsule);
+    local = first != NULL ? PyCapsule_GetPointer(first, CAPSULE_NAME) : NULL;
+    /* The destructor of one that is not in the dict frees what it owns. */
     Py_DECREF(capsule);
-    return failed ? NULL : local;
+    return local;
 
 no_memory:
     PyMem_RawFree(local);

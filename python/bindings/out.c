@@ -192,6 +192,21 @@ PyObject *sobj_entry_out_value(struct sobj_entry_out *e)
     return sobj_value_out_finish(&e->value);
 }
 
+int sobj_entry_out_both(struct sobj_entry_out *e, PyObject **key, PyObject **value)
+{
+    *key = sobj_entry_out_key(e);
+    if (*key == NULL) {
+        /* Nothing is made while an exception is set. */
+        sobj_value_out_drop(&e->value);
+        return -1;
+    }
+    *value = sobj_entry_out_value(e);
+    if (*value != NULL)
+        return 0;
+    Py_CLEAR(*key);
+    return -1;
+}
+
 void sobj_entry_out_drop(struct sobj_entry_out *e)
 {
     if (e->want_key)

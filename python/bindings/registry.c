@@ -53,11 +53,13 @@ PyObject *sobj_registry_attach(PyObject *module, PyObject *arg)
     id = PyLong_AsLongLongAndOverflow(arg, &overflow);
     if (id == -1 && PyErr_Occurred())
         return NULL;
-    if (overflow != 0 || sobj_attach(id, &core) != SOBJ_OK) {
+    if (overflow != 0) /* may be too long to print */
+        return PyErr_Format(PyExc_LookupError, "an id is a positive int of 63 bits");
+    if (sobj_attach(id, &core) != SOBJ_OK) {
         PyErr_Format(PyExc_LookupError,
-                     "no shared object with id %S in this process: it is gone, or the "
-                     "id is of another process",
-                     arg);
+                     "no shared object with id %lld in this process: it is gone, or "
+                     "the id is of another process",
+                     id);
         return NULL;
     }
     return found(sobj_state_of_module(module), core);

@@ -121,7 +121,8 @@ struct sobj_state {
 };
 
 /* Returns: the state of a module or a type of ours (exactly of ours: the types cannot be
- * subclassed); never NULL. */
+ * subclassed); never NULL for a module. A type that the collector has cleared, while the
+ * interpreter is torn down, has none any more: NULL with an exception. */
 static inline struct sobj_state *sobj_state_of_module(PyObject *module)
 {
     return PyModule_GetState(module);
