@@ -231,7 +231,8 @@ static int add_attempt(SobjHandle *self, struct sobj_py_key *k, PyObject *key,
     if (old != NULL && !is_number(old)) {
         PyErr_Format(PyExc_TypeError,
                      "increment: the value of %R is a %s; only int and float have "
-                     "atomic increments (use compare_and_set for others)",
+                     "atomic increments (an AtomicInt has an increment() of its "
+                     "own; use compare_and_set for others)",
                      key, Py_TYPE(old)->tp_name);
         goto done;
     }

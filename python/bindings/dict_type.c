@@ -470,7 +470,8 @@ PyDoc_STRVAR(
     "and\n"
     "changes nothing. Iteration never raises because of other writers: it shows each\n"
     "key that stays throughout exactly once. update() and tally() are atomic for each\n"
-    "item, not as a whole.\n\n"
+    "item, not as a whole. Of dict's interface popitem, fromkeys, the operator |,\n"
+    "reversed() and the set operators of the views are still to come.\n\n"
     "Note: d['hits'] += 1 is a read and a write, as on every mapping, and loses "
     "updates\n"
     "when others do the same. Use d.increment('hits').");

@@ -236,7 +236,6 @@ PyObject *sobj_errors_getattr(PyObject *module, PyObject *name)
             return Py_XNewRef(
                 sobj_error_class(sobj_state_of_module(module), (enum sobj_error)i));
     }
-    PyErr_Format(PyExc_AttributeError, "module '%s' has no attribute %R",
-                 SOBJ_MODULE_NAME, name);
+    PyErr_Format(PyExc_AttributeError, "module 'sharedobj' has no attribute %R", name);
     return NULL;
 }

@@ -179,8 +179,7 @@ PyObject *sobj_registry_set_lease(PyObject *module, PyObject *arg)
     if (seconds == -1.0 && PyErr_Occurred())
         return NULL;
     if (!(seconds >= 0)) {
-        PyErr_SetString(PyExc_ValueError,
-                        "a lease is a number of seconds, not negative");
+        PyErr_SetString(PyExc_ValueError, "a lease is a number of seconds, 0 or more");
         return NULL;
     }
     double nanoseconds = ceil(seconds * 1e9);

@@ -1,4 +1,9 @@
-"""Lock-free containers and atomics shared by interpreters and threads."""
+"""Lock-free containers and atomics shared by interpreters and threads.
+
+Made when first asked for, and so not listed by help(): the module interpreters; the
+dict registry, which every interpreter sees; and the exceptions ChannelClosed, ChannelEmpty,
+ChannelFull, ChannelTimeout, NotShareableError and UnresolvedError.
+"""
 
 # Not collections.abc: this one is there in every interpreter, whatever its path.
 from _collections_abc import ItemsView, KeysView, MutableMapping, ValuesView
