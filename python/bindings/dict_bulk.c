@@ -6,6 +6,25 @@
 
 /* ---- filling */
 
+/* Stores one of many items; an error of sharing then says which item it was. */
+static int store_item(PyObject *self, PyObject *key, PyObject *value)
+{
+    struct sobj_state *state = ((SobjHandle *)self)->state;
+    PyObject *class, *error;
+
+    if (sobj_dict_store((SobjHandle *)self, key, value) == 0)
+        return 0;
+    error = PyErr_GetRaisedException();
+    class = sobj_error_class(state, SOBJ_ERR_NOT_SHAREABLE);
+    if (class != NULL && PyErr_GivenExceptionMatches(error, class)) {
+        PyErr_Format(class, "item %R: %S", key, error);
+        Py_DECREF(error);
+    } else {
+        PyErr_SetRaisedException(error);
+    }
+    return -1;
+}
+
 static int store_pair(PyObject *self, PyObject *pair, Py_ssize_t index)
 {
     /* A copy: a list could be changed by another thread meanwhile. */
@@ -28,8 +47,7 @@ static int store_pair(PyObject *self, PyObject *pair, Py_ssize_t index)
                      "required",
                      index, n);
     } else {
-        result = sobj_dict_store((SobjHandle *)self, PyTuple_GET_ITEM(both, 0),
-                                 PyTuple_GET_ITEM(both, 1));
+        result = store_item(self, PyTuple_GET_ITEM(both, 0), PyTuple_GET_ITEM(both, 1));
     }
     Py_DECREF(both);
     return result;
@@ -65,7 +83,7 @@ static int fill_from_keys(PyObject *self, PyObject *mapping)
         return -1;
     while (result == 0 && (key = PyIter_Next(iterator)) != NULL) {
         PyObject *value = PyObject_GetItem(mapping, key);
-        result = value != NULL ? sobj_dict_store((SobjHandle *)self, key, value) : -1;
+        result = value != NULL ? store_item(self, key, value) : -1;
         Py_XDECREF(value);
         Py_DECREF(key);
     }

@@ -84,8 +84,12 @@ def test_update():
     d.update(SharedDict(d=4))
     d.update()
     assert d == {"a": 9, "b": 2, "c": 3, "d": 4}
-    with pytest.raises(NotShareableError):
+    with pytest.raises(NotShareableError, match="item 'f': value is a list"):
         d.update([("e", 5), ("f", [])])
+    with pytest.raises(NotShareableError, match=r"item 'g': value\[1\] is a set"):
+        d.update(g=(1, {2}))
+    with pytest.raises(NotShareableError, match="cannot be a key"):
+        d.update({range(2): 1})
     assert d["e"] == 5 and "f" not in d, "atomic for each item"
     d.update(d)
     assert len(d) == 5
