@@ -19,22 +19,44 @@ static inline struct sobj_state *state_of(PyObject *self)
 
 /* ---- making one */
 
+/* Returns: 0 and the number; -1 with TypeError or ValueError. */
+static int parse_maxsize(PyObject *object, uint32_t *maxsize)
+{
+    Py_ssize_t n;
+
+    if (!PyIndex_Check(object)) {
+        PyErr_Format(PyExc_TypeError,
+                     "maxsize must be an int, not %s; 0 means no limit",
+                     Py_TYPE(object)->tp_name);
+        return -1;
+    }
+    /* NULL: what does not fit becomes the nearest number that does. */
+    n = PyNumber_AsSsize_t(object, NULL);
+    if (n == -1 && PyErr_Occurred())
+        return -1;
+    if (n < 0 || n > MAX_CAPACITY) {
+        PyErr_Format(PyExc_ValueError,
+                     "maxsize must be from 0 to 2**31, not %R; 0 means no limit",
+                     object);
+        return -1;
+    }
+    *maxsize = (uint32_t)n;
+    return 0;
+}
+
 static PyObject *channel_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
     static char *kwlist[] = {"maxsize", NULL};
     struct sobj_state *state = sobj_state_of_type(type);
     struct sobj_object *core;
-    Py_ssize_t maxsize = 0;
+    PyObject *given = NULL;
+    uint32_t maxsize = 0;
 
     if (state == NULL ||
-        !PyArg_ParseTupleAndKeywords(args, keywords, "|n:Channel", kwlist, &maxsize))
+        !PyArg_ParseTupleAndKeywords(args, keywords, "|O:Channel", kwlist, &given) ||
+        (given != NULL && parse_maxsize(given, &maxsize) < 0))
         return NULL;
-    if (maxsize < 0 || maxsize > MAX_CAPACITY) {
-        PyErr_Format(PyExc_ValueError, "maxsize must be from 0 to 2**31, not %zd",
-                     maxsize);
-        return NULL;
-    }
-    if (sobj_channel_new((uint32_t)maxsize, &core) != SOBJ_OK)
+    if (sobj_channel_new(maxsize, &core) != SOBJ_OK)
         return PyErr_NoMemory();
     return sobj_handle_for(state, core);
 }
