@@ -32,7 +32,7 @@
 #endif
 
 #define sobj_container_of(ptr, type, member)                                           \
-    ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
+    ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
 
 _Static_assert(sizeof(void *) == 8, "sharedobj needs a 64-bit platform");
 

@@ -9,7 +9,7 @@
 #include "dict_internal.h"
 
 /* A table is moved on when this much of it is used. */
-#define FULL_ENOUGH(slots) ((slots)*7 / 10 + 1)
+#define FULL_ENOUGH(slots) ((slots) * 7 / 10 + 1)
 /* ... or when less than 1/16 of it lives and it is larger than this. */
 #define SHRINK_MIN 256u
 

@@ -136,6 +136,7 @@ size_t sobj_dict_bytes(const struct sobj_object *obj)
     sobj__read_begin();
     /* Acquire, here and below: pair with the CASes that published what is loaded. */
     struct sobj__table *root = sobj_load_acquire(&d->root);
+    sobj_assert(root != NULL);
     for (struct sobj__table *t = root; t != NULL; t = sobj_load_acquire(&t->next))
         bytes += sizeof *t + t->chunks + (t->mask + 1) * sizeof(sobj__slot_t) +
                  slots_only_bytes(t);

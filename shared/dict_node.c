@@ -44,7 +44,7 @@ static void extra_fill(struct sobj__node *n, const struct sobj_key *key)
     x->pad = 0;
     if (key->size != 0)
         memcpy(x + 1, key->bytes, key->size);
-    if (x->given_size != 0)
+    if (key->given != NULL)
         memcpy((void *)(uintptr_t)given_of(x), key->given, key->given_size);
     for (uint32_t i = 0; i < key->edge_count; i++) {
         sobj_ref(key->edges[i]);

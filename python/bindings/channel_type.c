@@ -345,7 +345,7 @@ static PyGetSetDef channel_getset[] = {
       PyDoc_STR("How many messages the channel holds before it is full; 0: no limit."),
                 NULL},
       {NULL},
-};
+    };
 
 #define FAST(function) (PyCFunction)(void *)(function), METH_FASTCALL | METH_KEYWORDS
 
@@ -364,7 +364,7 @@ static PyMethodDef channel_methods[] = {
      PyDoc_STR("__class_getitem__($type, item, /)\n--\n\n"
                "For annotations: Channel[int].")},
      SOBJ_HANDLE_METHODS, SOBJ_HANDLE_COPY_METHODS, {NULL},
-};
+    };
 
 PyDoc_STRVAR(
     channel_doc,

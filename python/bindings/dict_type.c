@@ -500,7 +500,7 @@ static PyMethodDef dict_methods[] = {
     {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS,
      PyDoc_STR("__class_getitem__($type, item, /)\n--\n\nSharedDict[K, V] for typing.")},
      {NULL},
-};
+    };
 
 static PyGetSetDef dict_getset[] = {
     SOBJ_HANDLE_GETSET,

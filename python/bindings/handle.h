@@ -79,9 +79,7 @@ Py_hash_t sobj_handle_hash(PyObject *self);
 /* `id`: an entry of the type's PyGetSetDef table. */
 PyObject *sobj_handle_get_id(PyObject *self, void *closure);
 #define SOBJ_HANDLE_GETSET                                                             \
-    {                                                                                  \
-        "id", sobj_handle_get_id, NULL, PyDoc_STR(SOBJ_HANDLE_ID_DOC), NULL            \
-    }
+    {"id", sobj_handle_get_id, NULL, PyDoc_STR(SOBJ_HANDLE_ID_DOC), NULL}
 #define SOBJ_HANDLE_ID_DOC                                                             \
     "Number of the shared object in this process; sharedobj.attach(id) gives a "       \
     "handle."

@@ -214,6 +214,6 @@ struct PyModuleDef sobj_module_def = {
                        .m_size = sizeof(struct sobj_state), .m_methods = methods,
                        .m_slots = slots, .m_traverse = module_traverse,
                        .m_clear = module_clear, .m_free = module_free,
-};
+    };
 
 PyMODINIT_FUNC PyInit__sharedobj(void) { return PyModuleDef_Init(&sobj_module_def); }

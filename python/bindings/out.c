@@ -12,7 +12,7 @@
 
 #include <stddef.h>
 
-#define OUT_OF(p) ((struct sobj_value_out *)(void *)((char *)(p)-OUT_OFFSET))
+#define OUT_OF(p) ((struct sobj_value_out *)(void *)((char *)(p) - OUT_OFFSET))
 #define OUT_OFFSET offsetof(struct sobj_value_out, out)
 
 /* ---- copies */

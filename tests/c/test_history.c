@@ -15,10 +15,12 @@
 /* ---- histories written by hand: {thread, kind, {args}, {results}, from, to} */
 
 #define OP(t, k, a0, a1, r0, r1, from, to)                                             \
-    {                                                                                  \
-        .thread = (t), .kind = (k), .arg = {(a0), (a1)}, .result = {(r0), (r1)},       \
-        .invoke = (from), .response = (to)                                             \
-    }
+    {.thread = (t),                                                                    \
+     .kind = (k),                                                                      \
+     .arg = {(a0), (a1)},                                                              \
+     .result = {(r0), (r1)},                                                           \
+     .invoke = (from),                                                                 \
+     .response = (to)}
 #define GET(t, from, to, v) OP(t, INT_GET, 0, 0, v, 0, from, to)
 #define SET(t, from, to, v) OP(t, INT_SET, v, 0, 0, 0, from, to)
 #define ADD(t, from, to, n, sum) OP(t, INT_ADD, n, 0, SOBJ_OK, sum, from, to)
