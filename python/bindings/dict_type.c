@@ -59,18 +59,27 @@ static int remove_key(SobjHandle *self, PyObject *key, struct sobj_value_out *ou
     return -1;
 }
 
+/* Encodes both halves of an item. Returns: 0, and `k` is to be finished and `cell` to be
+ * given to the core; -1 with an exception, and nothing is held. */
+static inline int encode_item(struct sobj_state *state, PyObject *key, PyObject *value,
+                              struct sobj_py_key *k, sobj_cell *cell)
+{
+    if (sobj_py_key_init(state, key, k) < 0)
+        return -1;
+    if (sobj_encode(state, value, cell) == 0)
+        return 0;
+    sobj_py_key_fini(k);
+    return -1;
+}
+
 int sobj_dict_store(SobjHandle *self, PyObject *key, PyObject *value)
 {
     struct sobj_py_key k;
     enum sobj_status status;
     sobj_cell cell;
 
-    if (sobj_py_key_init(self->state, key, &k) < 0)
+    if (encode_item(self->state, key, value, &k, &cell) < 0)
         return -1;
-    if (sobj_encode(self->state, value, &cell) < 0) {
-        sobj_py_key_fini(&k);
-        return -1;
-    }
     status = sobj_dict_set(self->core, &k.key, cell);
     sobj_py_key_fini(&k);
     if (status == SOBJ_OK)
@@ -165,12 +174,8 @@ static int add_key(SobjHandle *self, PyObject *key, PyObject *value,
     enum sobj_status status;
     sobj_cell cell;
 
-    if (sobj_py_key_init(self->state, key, &k) < 0)
+    if (encode_item(self->state, key, value, &k, &cell) < 0)
         return -1;
-    if (sobj_encode(self->state, value, &cell) < 0) {
-        sobj_py_key_fini(&k);
-        return -1;
-    }
     status = sobj_dict_add(self->core, &k.key, cell, out != NULL ? &out->out : NULL);
     sobj_py_key_fini(&k);
     if (status == SOBJ_OK || status == SOBJ_EXISTS)
@@ -247,12 +252,8 @@ static PyObject *dict_exchange(PyObject *op, PyObject *const *args, Py_ssize_t c
     sobj_cell cell;
 
     if (sobj_args(&signature, args, count, keywords, given) < 0 ||
-        sobj_py_key_init(self->state, given[0], &k) < 0)
+        encode_item(self->state, given[0], given[1], &k, &cell) < 0)
         return NULL;
-    if (sobj_encode(self->state, given[1], &cell) < 0) {
-        sobj_py_key_fini(&k);
-        return NULL;
-    }
     sobj_value_out_init(&out, self->state);
     status = sobj_dict_exchange(self->core, &k.key, cell, &out.out);
     sobj_py_key_fini(&k);
