@@ -276,9 +276,10 @@ static PyObject *integer_wait(PyObject *self, PyObject *const *args, Py_ssize_t 
     static const char *const names[] = {"while_equal", "timeout", NULL};
     static const struct sobj_signature signature = {"wait", names, 1, 2};
     PyObject *given[2] = {NULL, NULL}, *number;
+    struct sobj_timeout limit;
     struct sobj_wait wait;
     enum sobj_status status;
-    int64_t while_equal, value, deadline;
+    int64_t while_equal, value;
     int fits;
 
     if (sobj_args(&signature, args, count, keywords, given) < 0)
@@ -288,19 +289,23 @@ static PyObject *integer_wait(PyObject *self, PyObject *const *args, Py_ssize_t 
         return NULL;
     fits = sobj_atomic_int_fits(number, &while_equal);
     Py_DECREF(number);
-    if (fits < 0 || sobj_deadline(given[1], &deadline) < 0)
+    if (fits < 0 || sobj_timeout_init(&limit, given[1]) < 0)
         return NULL;
     value = sobj_atomic_int_get(sobj_handle_core(self));
     if (!fits || value != while_equal)
         return PyLong_FromLongLong(value);
 
-    struct sobj_state *state = ((SobjHandle *)self)->state;
-    if (sobj_wait_begin_core(&wait, state, sobj_handle_core(self), deadline) < 0)
+    if (sobj_wait_begin(&wait, self, &limit) < 0)
         return NULL;
     SOBJ_WAIT(status, sobj_atomic_int_wait(wait.core, while_equal, wait.deadline,
                                            wait.domain, &value));
     sobj_wait_end(&wait);
-    return status == SOBJ_OK ? PyLong_FromLongLong(value) : sobj_raise(state, status);
+    if (status == SOBJ_OK)
+        return PyLong_FromLongLong(value);
+    if (status == SOBJ_TIMEOUT)
+        return sobj_raise_timeout(
+            PyExc_TimeoutError, "wait(): the value did not change", &limit, "it does");
+    return sobj_raise(((SobjHandle *)self)->state, status);
 }
 
 /* ---- protocols of int that are methods */

@@ -6,11 +6,11 @@
 
 #include "crossinterp.h"
 
-int sobj_deadline(PyObject *timeout, int64_t *deadline)
+int sobj_timeout_init(struct sobj_timeout *limit, PyObject *timeout)
 {
     int64_t now = sobj_clock();
 
-    *deadline = SOBJ_FOREVER;
+    *limit = (struct sobj_timeout)SOBJ_NO_TIMEOUT;
     if (timeout == NULL || timeout == Py_None)
         return 0;
     double seconds = PyFloat_AsDouble(timeout);
@@ -27,11 +27,28 @@ int sobj_deadline(PyObject *timeout, int64_t *deadline)
                                               : "timeout must not be negative");
         return -1;
     }
+    limit->seconds = seconds;
     /* Rounded up: never earlier than asked. */
     double nanoseconds = ceil(seconds * 1e9);
     if (nanoseconds < (double)(SOBJ_FOREVER - now))
-        *deadline = now + (int64_t)nanoseconds;
+        limit->deadline = now + (int64_t)nanoseconds;
     return 0;
+}
+
+PyObject *sobj_raise_timeout(PyObject *class, const char *what,
+                             const struct sobj_timeout *limit, const char *end)
+{
+    char *seconds;
+
+    if (class == NULL)
+        return NULL;
+    seconds = PyOS_double_to_string(limit->seconds, 'g', 6, 0, NULL);
+    if (seconds == NULL)
+        return NULL;
+    PyErr_Format(class, "%s within %s s; timeout=None waits until %s", what, seconds,
+                 end);
+    PyMem_Free(seconds);
+    return NULL;
 }
 
 /* Registers `function` with `module`.`name`. Returns: 0, or -1 with an exception. */
@@ -113,9 +130,11 @@ static int hook_end(struct sobj_state *state)
     return result == 0 && threads >= 0 ? 0 : -1;
 }
 
-int sobj_wait_begin_core(struct sobj_wait *wait, struct sobj_state *state,
-                         struct sobj_object *core, int64_t deadline)
+int sobj_wait_begin(struct sobj_wait *wait, PyObject *handle,
+                    const struct sobj_timeout *limit)
 {
+    struct sobj_state *state = ((SobjHandle *)handle)->state;
+    struct sobj_object *core = sobj_handle_core(handle);
     struct sobj_local *local = state->local;
 
     if (sobj_runtime_finalizing()) {
@@ -136,18 +155,8 @@ int sobj_wait_begin_core(struct sobj_wait *wait, struct sobj_state *state,
     sobj_ref(core);
     wait->core = core;
     wait->local = local;
-    wait->deadline = deadline;
+    wait->deadline = limit->deadline;
     return 0;
-}
-
-int sobj_wait_begin(struct sobj_wait *wait, PyObject *handle, PyObject *timeout)
-{
-    SobjHandle *self = (SobjHandle *)handle;
-    int64_t deadline;
-
-    if (sobj_deadline(timeout, &deadline) < 0)
-        return -1;
-    return sobj_wait_begin_core(wait, self->state, self->core, deadline);
 }
 
 void sobj_wait_end(struct sobj_wait *wait)

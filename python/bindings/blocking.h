@@ -4,17 +4,23 @@
  *     static PyObject *
  *     thing_take(PyObject *self, ..., PyObject *timeout)
  *     {
+ *         struct sobj_timeout limit = SOBJ_NO_TIMEOUT;
  *         struct sobj_wait wait;
  *         enum sobj_status status;
  *
+ *         if (sobj_timeout_init(&limit, timeout) < 0)
+ *             return NULL;
  *         (try without waiting first)
- *         if (sobj_wait_begin(&wait, self, timeout) < 0)
+ *         if (sobj_wait_begin(&wait, self, &limit) < 0)
  *             return NULL;
  *         SOBJ_WAIT(status, sobj_thing_take(wait.core, &out, wait.deadline,
  *                                           wait.domain));
  *         sobj_wait_end(&wait);
  *         if (status == SOBJ_INTERRUPTED)
  *             return NULL;                       a signal handler has raised
+ *         if (status == SOBJ_TIMEOUT)
+ *             return sobj_raise_timeout(PyExc_TimeoutError, "take(): nothing came",
+ *                                       &limit, "something comes");
  *         ...
  *
  *   B1  The call into the core touches no Python object: everything it needs is in C
@@ -44,16 +50,26 @@ struct sobj_wait {
     struct sobj_local *local;
 };
 
-/* Float seconds from now, or None (NULL is the same): a point of sobj_clock().
+/* An argument `timeout`: how long, for messages, and until when. */
+struct sobj_timeout {
+    int64_t deadline; /* a point of sobj_clock(), or SOBJ_FOREVER */
+    double seconds;
+};
+#define SOBJ_NO_TIMEOUT {SOBJ_FOREVER, 0}
+
+/* From float seconds, or None (NULL is the same); it runs from now on.
  * Returns: 0, or -1 with TypeError or ValueError (negative, NaN). Too far is for ever. */
-int sobj_deadline(PyObject *timeout, int64_t *deadline);
+int sobj_timeout_init(struct sobj_timeout *limit, PyObject *timeout);
+
+/* Raises `class` (NULL: an exception is set already): "`what` within N s; timeout=None
+ * waits until `end`". Returns: NULL. */
+PyObject *sobj_raise_timeout(PyObject *class, const char *what,
+                             const struct sobj_timeout *limit, const char *end);
 
 /* Prepares to wait for the core of `handle`.
- * Returns: 0; -1 with an exception: a bad timeout, the interpreter is shutting down. */
-int sobj_wait_begin(struct sobj_wait *wait, PyObject *handle, PyObject *timeout);
-/* The same for a core without a handle, with a deadline. */
-int sobj_wait_begin_core(struct sobj_wait *wait, struct sobj_state *state,
-                         struct sobj_object *core, int64_t deadline);
+ * Returns: 0; -1 with an exception: the interpreter is shutting down. */
+int sobj_wait_begin(struct sobj_wait *wait, PyObject *handle,
+                    const struct sobj_timeout *limit);
 /* Gives back what begin has taken; leaves the exception alone. */
 void sobj_wait_end(struct sobj_wait *wait);
 

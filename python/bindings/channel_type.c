@@ -79,9 +79,12 @@ static PyObject *sent(PyObject *self, enum sobj_status status, sobj_cell message
     if (status == SOBJ_OK)
         Py_RETURN_TRUE;
     sobj_cell_unref(message);
-    if (status == SOBJ_TIMEOUT)
-        return sobj_raise_error(state_of(self), SOBJ_ERR_CHANNEL_FULL_TIMEOUT,
-                                "the channel had no room within the timeout");
+    if (status == SOBJ_FULL)
+        return sobj_raise_error(
+            state_of(self), SOBJ_ERR_CHANNEL_FULL,
+            "send_nowait(): the channel is full with %lu messages; send() waits for "
+            "room, try_send() returns False instead",
+            (unsigned long)sobj_channel_capacity(sobj_handle_core(self)));
     if (status == SOBJ_CLOSED)
         return sobj_raise_error(state_of(self), SOBJ_ERR_CHANNEL_CLOSED,
                                 "cannot send: the channel is closed");
@@ -96,9 +99,10 @@ PyDoc_STRVAR(
     "copy, and shared objects inside by reference. Atomic: it is sent as a\n"
     "whole or not at all. Blocks while the channel is full, without the GIL,\n"
     "for at most timeout seconds (None: for ever).\n\n"
-    "Raises ChannelClosed; ChannelFull (a ChannelTimeout) when the timeout has\n"
-    "run out; NotShareableError if it cannot be pickled, ValueError for a\n"
-    "negative timeout. Costs the copy, and an uncontended atomic exchange.");
+    "Raises ChannelClosed; ChannelFullTimeout, a ChannelFull and a\n"
+    "ChannelTimeout, when the timeout has run out; NotShareableError if it\n"
+    "cannot be pickled, ValueError for a negative timeout. Costs the copy, and\n"
+    "an uncontended atomic exchange.");
 
 static PyObject *channel_send(PyObject *self, PyObject *const *args, Py_ssize_t count,
                               PyObject *keywords)
@@ -108,14 +112,14 @@ static PyObject *channel_send(PyObject *self, PyObject *const *args, Py_ssize_t 
     struct sobj_object *core = sobj_handle_core(self);
     PyObject *given[2] = {NULL, NULL};
     enum sobj_status status;
+    struct sobj_timeout limit = SOBJ_NO_TIMEOUT;
     struct sobj_wait wait;
     sobj_cell message;
-    int64_t deadline = SOBJ_FOREVER;
 
     if (count == 1 && keywords == NULL)
         given[0] = args[0];
     else if (sobj_args(&signature, args, count, keywords, given) < 0 ||
-             sobj_deadline(given[1], &deadline) < 0)
+             sobj_timeout_init(&limit, given[1]) < 0)
         return NULL;
     if (sobj_encode_message(state_of(self), given[0], &message) < 0)
         return NULL;
@@ -123,14 +127,19 @@ static PyObject *channel_send(PyObject *self, PyObject *const *args, Py_ssize_t 
     if (status != SOBJ_FULL)
         return sent(self, status, message);
 
-    if (sobj_wait_begin_core(&wait, state_of(self), core, deadline) < 0) {
+    if (sobj_wait_begin(&wait, self, &limit) < 0) {
         sobj_cell_unref(message);
         return NULL;
     }
     SOBJ_WAIT(status,
               sobj_channel_send(wait.core, message, wait.deadline, wait.domain));
     sobj_wait_end(&wait);
-    return sent(self, status, message);
+    if (status != SOBJ_TIMEOUT)
+        return sent(self, status, message);
+    sobj_cell_unref(message);
+    return sobj_raise_timeout(
+        sobj_error_class(state_of(self), SOBJ_ERR_CHANNEL_FULL_TIMEOUT),
+        "send(): the channel had no room", &limit, "it has");
 }
 
 PyDoc_STRVAR(send_nowait_doc,
@@ -173,26 +182,27 @@ static PyObject *received(PyObject *self, enum sobj_status status, sobj_cell mes
 {
     if (status == SOBJ_OK)
         return sobj_decode_message(state_of(self), message);
-    if (status == SOBJ_TIMEOUT)
-        return sobj_raise_error(state_of(self), SOBJ_ERR_CHANNEL_EMPTY_TIMEOUT,
-                                "no message came within the timeout");
+    if (status == SOBJ_EMPTY)
+        return sobj_raise_error(state_of(self), SOBJ_ERR_CHANNEL_EMPTY,
+                                "recv_nowait(): the channel is empty; recv() waits for "
+                                "a message, try_recv() returns None instead");
     if (status == SOBJ_CLOSED)
         return sobj_raise_error(state_of(self), SOBJ_ERR_CHANNEL_CLOSED,
                                 "cannot receive: the channel is closed and drained");
     return sobj_raise(state_of(self), status);
 }
 
-/* Waits until `deadline`. Returns: the status and the message. SOBJ_INTERRUPTED: an
+/* Waits up to `limit`. Returns: the status and the message. SOBJ_INTERRUPTED: an
  * exception is set. */
-static enum sobj_status receive(PyObject *self, int64_t deadline, sobj_cell *message)
+static enum sobj_status receive(PyObject *self, const struct sobj_timeout *limit,
+                                sobj_cell *message)
 {
     enum sobj_status status = sobj_channel_try_recv(sobj_handle_core(self), message);
     struct sobj_wait wait;
 
     if (status != SOBJ_EMPTY)
         return status;
-    if (sobj_wait_begin_core(&wait, state_of(self), sobj_handle_core(self), deadline) <
-        0)
+    if (sobj_wait_begin(&wait, self, limit) < 0)
         return SOBJ_INTERRUPTED;
     SOBJ_WAIT(status,
               sobj_channel_recv(wait.core, message, wait.deadline, wait.domain));
@@ -207,27 +217,32 @@ PyDoc_STRVAR(
     "Atomic: every message goes to one receiver. Blocks while the channel is\n"
     "empty and open, without the GIL, for at most timeout seconds (None: for\n"
     "ever).\n\n"
-    "Raises ChannelClosed when it is closed and drained; ChannelEmpty (a\n"
-    "ChannelTimeout) when the timeout has run out; ValueError for a negative\n"
-    "timeout; and whatever unpickling the message raises: then the message is\n"
-    "consumed. Costs an uncontended atomic exchange, and the copy.");
+    "Raises ChannelClosed when it is closed and drained; ChannelEmptyTimeout, a\n"
+    "ChannelEmpty and a ChannelTimeout, when the timeout has run out; ValueError\n"
+    "for a negative timeout; and whatever unpickling the message raises: then\n"
+    "the message is consumed. Costs an uncontended atomic exchange, and the\n"
+    "copy.");
 
 static PyObject *channel_recv(PyObject *self, PyObject *const *args, Py_ssize_t count,
                               PyObject *keywords)
 {
     static const char *const names[] = {"timeout", NULL};
     static const struct sobj_signature signature = {"recv", names, 0, 1};
+    struct sobj_timeout limit = SOBJ_NO_TIMEOUT;
     PyObject *timeout = NULL;
-    int64_t deadline = SOBJ_FOREVER;
     sobj_cell message = SOBJ_NO_CELL;
 
     if (count + (keywords != NULL) != 0) {
         if (sobj_args(&signature, args, count, keywords, &timeout) < 0 ||
-            sobj_deadline(timeout, &deadline) < 0)
+            sobj_timeout_init(&limit, timeout) < 0)
             return NULL;
     }
-    enum sobj_status status = receive(self, deadline, &message);
-    return received(self, status, message);
+    enum sobj_status status = receive(self, &limit, &message);
+    if (status != SOBJ_TIMEOUT)
+        return received(self, status, message);
+    return sobj_raise_timeout(
+        sobj_error_class(state_of(self), SOBJ_ERR_CHANNEL_EMPTY_TIMEOUT),
+        "recv(): no message came", &limit, "one comes");
 }
 
 PyDoc_STRVAR(recv_nowait_doc,
@@ -268,8 +283,9 @@ static PyObject *channel_try_recv(PyObject *self, PyObject *const *args,
 
 static PyObject *channel_next(PyObject *self)
 {
+    static const struct sobj_timeout none = SOBJ_NO_TIMEOUT;
     sobj_cell message = SOBJ_NO_CELL;
-    enum sobj_status status = receive(self, SOBJ_FOREVER, &message);
+    enum sobj_status status = receive(self, &none, &message);
 
     if (status == SOBJ_CLOSED)
         return NULL; /* the end of the iteration */

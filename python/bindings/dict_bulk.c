@@ -237,7 +237,8 @@ static bool is_number(PyObject *obj)
 /* One attempt to add where the core cannot: numbers that need a blob, or bools.
  * Returns: 1 and the sum; 0: the value has changed meanwhile; -1 with an exception. */
 static int add_attempt(SobjHandle *self, struct sobj_py_key *k, PyObject *key,
-                       PyObject *n, PyObject *start, PyObject **sum)
+                       PyObject *n, PyObject *start, PyObject **sum,
+                       const char *function)
 {
     PyObject *old = sobj_dict_lookup(self, key);
     sobj_cell expected = SOBJ_MISSING, desired;
@@ -248,10 +249,10 @@ static int add_attempt(SobjHandle *self, struct sobj_py_key *k, PyObject *key,
         return -1;
     if (old != NULL && !is_number(old)) {
         PyErr_Format(PyExc_TypeError,
-                     "increment: the value of %R is a %s; only int and float have "
+                     "%s: the value of %R is a %s; only int and float have "
                      "atomic increments (an AtomicInt has an increment() of its "
                      "own; use compare_and_set for others)",
-                     key, Py_TYPE(old)->tp_name);
+                     function, key, Py_TYPE(old)->tp_name);
         goto done;
     }
     if (old != NULL && sobj_encode(self->state, old, &expected) < 0)
@@ -274,9 +275,9 @@ done:
     return result;
 }
 
-/* Adds `n` to the value of `key`, or to `start`. `sum` may be NULL. */
+/* Adds `n` to the value of `key`, or to `start`, for `function`. `sum` may be NULL. */
 static int add_number(SobjHandle *self, PyObject *key, PyObject *n, PyObject *start,
-                      PyObject **sum)
+                      PyObject **sum, const char *function)
 {
     enum sobj_status status = SOBJ_BAD_OPERAND;
     PyObject *added = NULL;
@@ -290,7 +291,7 @@ static int add_number(SobjHandle *self, PyObject *key, PyObject *n, PyObject *st
         status = sobj_dict_increment(self->core, &k.key, by, from, &cell);
     if (status == SOBJ_BAD_OPERAND || status == SOBJ_OVERFLOW) {
         while (result == 0)
-            result = add_attempt(self, &k, key, n, start, &added);
+            result = add_attempt(self, &k, key, n, start, &added, function);
     } else if (status != SOBJ_OK) {
         sobj_raise(self->state, status);
         result = -1;
@@ -342,7 +343,7 @@ PyObject *sobj_dict_add_number(PyObject *op, PyObject *const *args, Py_ssize_t c
     if (by != NULL)
         start = number_of("increment: default", given[2], 0);
     if (start != NULL)
-        result = add_number(self, given[0], by, start, &sum);
+        result = add_number(self, given[0], by, start, &sum, "increment");
     Py_XDECREF(by);
     Py_XDECREF(start);
     return result == 0 ? sum : NULL;
@@ -374,7 +375,7 @@ PyObject *sobj_dict_tally(PyObject *op, PyObject *const *args, Py_ssize_t count,
         goto done;
     result = 0;
     while (result == 0 && (item = PyIter_Next(iterator)) != NULL) {
-        result = add_number(self, item, by, zero, NULL);
+        result = add_number(self, item, by, zero, NULL, "tally");
         items += result == 0;
         Py_DECREF(item);
     }

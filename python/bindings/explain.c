@@ -218,6 +218,11 @@ static void raise_for_key(struct sobj_encoder *e, PyTypeObject *type, PyObject *
 
 void sobj__raise_offender(struct sobj_encoder *e, PyObject *offender)
 {
+    if (e->mode == SOBJ__MODE_KEY &&
+        Py_TYPE(offender)->tp_hash == sobj_handle_refuse_hash) {
+        sobj_handle_refuse_hash(offender);
+        return;
+    }
     PyTypeObject *type = (PyTypeObject *)Py_NewRef((PyObject *)Py_TYPE(offender));
     PyObject *name = type_name(type);
 

@@ -314,6 +314,16 @@ Py_hash_t sobj_handle_hash(PyObject *self)
     return hash == -1 ? -2 : hash;
 }
 
+Py_hash_t sobj_handle_refuse_hash(PyObject *self)
+{
+    bool number = sobj_type_of(sobj_handle_core(self)) == SOBJ_TYPE_ATOMIC_INT;
+
+    PyErr_Format(PyExc_TypeError,
+                 "unhashable type: '%s', because what it holds changes; use its id%s",
+                 Py_TYPE(self)->tp_name, number ? ", or get() for the number" : "");
+    return -1;
+}
+
 const char sobj_handle_local_doc[] = PyDoc_STR(
     "local($self, /)\n--\n\n"
     "Return a further, equal handle of the same shared object.\n\n"
@@ -343,6 +353,9 @@ int sobj_handle_add_type(PyObject *module, struct sobj_state *state,
 
     if (made == NULL)
         return -1;
+    /* In the slot alone: __hash__ is None, as it is for all that is not Hashable. */
+    if (((PyTypeObject *)made)->tp_hash == PyObject_HashNotImplemented)
+        ((PyTypeObject *)made)->tp_hash = sobj_handle_refuse_hash;
     Py_XSETREF(state->types[type], (PyTypeObject *)made);
     if (PyModule_AddType(module, (PyTypeObject *)made) < 0)
         return -1;

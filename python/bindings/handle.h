@@ -75,6 +75,9 @@ extern PyMemberDef sobj_handle_members[];
 /* Equality and hash by core, for types that are what they are (channels). */
 PyObject *sobj_handle_richcompare(PyObject *self, PyObject *other, int op);
 Py_hash_t sobj_handle_hash(PyObject *self);
+/* What hash() does with a handle whose type has PyObject_HashNotImplemented: it raises
+ * TypeError with the remedy. Returns: -1. */
+Py_hash_t sobj_handle_refuse_hash(PyObject *self);
 
 /* `id`: an entry of the type's PyGetSetDef table. */
 PyObject *sobj_handle_get_id(PyObject *self, void *closure);

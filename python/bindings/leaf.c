@@ -248,7 +248,7 @@ enum sobj__step sobj__write_leaf(struct sobj_encoder *e, enum sobj_kind kind,
     case SOBJ__COMPLEX:
         return write_complex(e, v);
     case SOBJ__HANDLE:
-        if (is_key && Py_TYPE(v)->tp_hash == PyObject_HashNotImplemented)
+        if (is_key && Py_TYPE(v)->tp_hash != sobj_handle_hash)
             return sobj__refuse(e, v);
         return write_handle(e, v);
     case SOBJ__BYTEARRAY:

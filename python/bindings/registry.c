@@ -176,10 +176,16 @@ PyObject *sobj_registry_set_lease(PyObject *module, PyObject *arg)
     struct sobj_local *local = sobj_state_of_module(module)->local;
     double seconds = PyFloat_AsDouble(arg);
 
-    if (seconds == -1.0 && PyErr_Occurred())
+    if (seconds == -1.0 && PyErr_Occurred()) {
+        if (PyErr_ExceptionMatches(PyExc_TypeError))
+            PyErr_Format(PyExc_TypeError,
+                         "a lease is a number of seconds, 0 or more, not %.200s",
+                         Py_TYPE(arg)->tp_name);
         return NULL;
+    }
     if (!(seconds >= 0)) {
-        PyErr_SetString(PyExc_ValueError, "a lease is a number of seconds, 0 or more");
+        PyErr_Format(PyExc_ValueError,
+                     "a lease is a number of seconds, 0 or more, not %R", arg);
         return NULL;
     }
     double nanoseconds = ceil(seconds * 1e9);

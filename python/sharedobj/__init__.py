@@ -2,7 +2,8 @@
 
 Made when first asked for, and so not listed by help(): the module interpreters; the
 dict registry, which every interpreter sees; and the exceptions ChannelClosed, ChannelEmpty,
-ChannelFull, ChannelTimeout, NotShareableError and UnresolvedError.
+ChannelEmptyTimeout, ChannelFull, ChannelFullTimeout, ChannelTimeout, NotShareableError and
+UnresolvedError.
 """
 
 # Not collections.abc: this one is there in every interpreter, whatever its path.
@@ -31,7 +32,9 @@ if TYPE_CHECKING:
     from ._sharedobj import (
         ChannelClosed,
         ChannelEmpty,
+        ChannelEmptyTimeout,
         ChannelFull,
+        ChannelFullTimeout,
         ChannelTimeout,
         NotShareableError,
         UnresolvedError,
@@ -44,7 +47,9 @@ __all__ = [
     "Channel",
     "ChannelClosed",
     "ChannelEmpty",
+    "ChannelEmptyTimeout",
     "ChannelFull",
+    "ChannelFullTimeout",
     "ChannelTimeout",
     "NotShareableError",
     "SharedDict",

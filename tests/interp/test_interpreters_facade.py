@@ -125,8 +125,11 @@ def test_a_running_one(busy):
         lambda: busy.call(len, ""),
         lambda: busy.prepare_main(x=1),
     ):
-        with pytest.raises(interpreters.InterpreterError, match="running"):
+        with pytest.raises(interpreters.InterpreterError, match="running") as caught:
             attempt()
+        if OURS:
+            assert f"interpreter {busy.id} is" in str(caught.value)
+            assert "wait for its end" in str(caught.value)  # what to do
 
 
 def test_closed_by_another_thread_than_ran_it(interp):

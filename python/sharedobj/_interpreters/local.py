@@ -65,6 +65,8 @@ class ExecutionFailed(InterpreterError):
     line) and ``errdisplay`` (the traceback).
     """
 
+    __module__ = "sharedobj.interpreters"
+
     def __init__(self, excinfo: types.SimpleNamespace) -> None:
         super().__init__(excinfo.formatted)
         self.excinfo = excinfo

@@ -12,6 +12,17 @@ from typing import Any
 
 _lifecycle = threading.RLock()
 
+
+def _with_remedy(id: int | None, error: Exception) -> Exception:
+    """What to raise for an error of CPython's, whose text does not say what to do."""
+    if str(error) in ("interpreter already running", "interpreter running"):
+        return type(error)(
+            f"interpreter {id} is running already, and runs one thing at a time: wait for its end "
+            "(join its thread), or create() another interpreter"
+        )
+    return error
+
+
 if sys.version_info >= (3, 13):
     import _interpreters  # type: ignore[import-not-found, unused-ignore]
 
@@ -61,13 +72,19 @@ if sys.version_info >= (3, 13):
         return ORIGINS[_interpreters.whence(id)]
 
     def run(id: int, code: str, shared: Mapping[str, Any]) -> None:
-        failure = _interpreters.exec(id, code, dict(shared), restrict=True)
+        try:
+            failure = _interpreters.exec(id, code, dict(shared), restrict=True)
+        except InterpreterError as error:
+            raise _with_remedy(id, error) from None
         if failure is not None:
             raise InterpreterError(failure.errdisplay or failure.formatted)
 
     def destroy(id: int) -> None:
         with _lifecycle:
-            _interpreters.destroy(id, restrict=True)
+            try:
+                _interpreters.destroy(id, restrict=True)
+            except InterpreterError as error:
+                raise _with_remedy(id, error) from None
 
     def is_running(id: int) -> bool:
         return bool(_interpreters.is_running(id))
@@ -87,18 +104,22 @@ else:
     class InterpreterError(Exception):
         """A cross-interpreter operation failed."""
 
+        __module__ = "sharedobj.interpreters"
+
     class InterpreterNotFoundError(InterpreterError):
         """There is no such interpreter (any more)."""
 
+        __module__ = "sharedobj.interpreters"
+
     @contextmanager
-    def _translated() -> Iterator[None]:
+    def _translated(id: int | None = None) -> Iterator[None]:
         try:
             yield
         except RuntimeError as error:
             kind = InterpreterError
             if str(error).startswith("unrecognized interpreter"):
                 kind = InterpreterNotFoundError
-            raise kind(str(error)) from None
+            raise _with_remedy(id, kind(str(error))) from None
 
     # An interpreter's end waits for the end of the thread that first imported threading
     # there, unless that is the one that ends it; but that thread may run for ever.
@@ -146,11 +167,11 @@ __sharedobj__()
     def run(id: int, code: str, shared: Mapping[str, Any]) -> None:
         if id == main():
             raise InterpreterError(f"cannot exec code for unrecognized interpreter {id}")
-        with _translated():
+        with _translated(id):
             _interpreters.run_string(id, code, dict(shared))
 
     def destroy(id: int) -> None:
-        with _lifecycle, _translated():
+        with _lifecycle, _translated(id):
             if id == main():
                 raise InterpreterError(f"cannot destroy unrecognized interpreter {id}")
             _prepare_end(id)
