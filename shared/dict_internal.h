@@ -289,7 +289,7 @@ uint32_t sobj__segment_seek(const struct sobj__segment *s, uint64_t position);
 void sobj__segment_unref(struct sobj__segment *s);
 /* One cell more shows nothing. Compacts some of the log if that is worth while. */
 void sobj__log_died(struct sobj__body *body);
-size_t sobj__log_bytes(struct sobj__body *body);
+size_t sobj__segment_bytes(const struct sobj__segment *s);
 void sobj__log_free(struct sobj__body *body);
 enum sobj_status sobj__log_init(struct sobj__body *body);
 

@@ -82,15 +82,9 @@ void sobj__log_free(struct sobj__body *body)
     }
 }
 
-size_t sobj__log_bytes(struct sobj__body *body)
+size_t sobj__segment_bytes(const struct sobj__segment *s)
 {
-    size_t bytes = 0;
-    /* Acquire: pairs with the release that linked the segment. */
-    struct sobj__segment *s = sobj_load_acquire(&body->head);
-
-    for (; s != NULL; s = sobj_load_acquire(&s->next)) /* Acquire: as above. */
-        bytes += segment_bytes(s->capacity);
-    return bytes;
+    return segment_bytes(s->capacity);
 }
 
 /* Moves the hint from `seen`, which has a successor, one on. */

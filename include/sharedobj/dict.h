@@ -110,7 +110,8 @@ enum sobj_status sobj_dict_clear(struct sobj_object *d);
 /* Returns: the number of keys; counts operations that are just happening or not, is
  * never negative, exact at rest. */
 size_t sobj_dict_len(const struct sobj_object *d);
-/* Returns: bytes held by the table, the order log and the nodes, without values. */
+/* Returns: bytes held by the table, the order log and the nodes, without values; exact
+ * at rest. Takes time in proportion to them, in short read sections. */
 size_t sobj_dict_bytes(const struct sobj_object *d);
 /* Grows so that `entries` keys fit without another migration; a hint, never fails. */
 void sobj_dict_reserve(struct sobj_object *d, size_t entries);

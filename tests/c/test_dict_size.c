@@ -138,6 +138,66 @@ static void bytes_per_entry(void)
     sobj_unref(d);
 }
 
+/* Whether the figure is what the dict has allocated; values are in their cells. */
+static void exact_at_rest(struct sobj_object *d, int64_t before, const char *when)
+{
+    sobj_collect();
+    int64_t counted = sobj_count(SOBJ_COUNT_BYTES) - before;
+    ok((int64_t)sobj_dict_bytes(d) == counted, "%s: %zu bytes of %lld", when,
+       sobj_dict_bytes(d), (long long)counted);
+}
+
+/* The walk takes many steps, over the slots and over the log, and each is there once. */
+static void figure_at_rest(void)
+{
+    sobj_collect();
+    int64_t before = sobj_count(SOBJ_COUNT_BYTES);
+    struct sobj_object *d = dict_new();
+
+    exact_at_rest(d, before, "empty");
+    for (int64_t i = 0; i < 60000; i++)
+        dict_put(d, i, 1);
+    exact_at_rest(d, before, "60000 keys");
+    for (int64_t i = 0; i < 60000; i++)
+        if (i % 10 != 0)
+            dict_drop(d, i);
+    exact_at_rest(d, before, "a tenth of them, the log has dropped nodes first");
+    sobj_dict_clear(d);
+    exact_at_rest(d, before, "cleared");
+    sobj_unref(d);
+}
+
+/* Others grow, shrink and clear the dict between the steps of the walk. */
+static void measure_and_churn(struct member *m)
+{
+    struct sobj_object *d = m->shared;
+
+    if (m->index == 0) {
+        for (int i = 0; i < 300; i++) {
+            size_t bytes = sobj_dict_bytes(d);
+            expect(bytes > 0 && bytes < (size_t)64 << 20, "%zu bytes", bytes);
+        }
+        crew_stop(m);
+    }
+    while (crew_running(m)) {
+        for (int64_t i = 0; i < 20000; i++)
+            dict_put(d, i, 1);
+        for (int64_t i = 0; i < 20000; i++)
+            dict_drop(d, i);
+        if (m->index == 1)
+            sobj_dict_clear(d);
+    }
+}
+
+static void figure_in_motion(void)
+{
+    struct sobj_object *d = dict_new();
+
+    crew_run(3, 1, 0, measure_and_churn, d);
+    ok(true, "measured while others write");
+    sobj_unref(d);
+}
+
 /* Keys come and go: at the end, in the middle, beside many that stay. */
 static void log_stays_bounded(int64_t live, bool fifo)
 {
@@ -179,6 +239,8 @@ int main(void)
     churn_of_one_key(3000);
     reserve();
     bytes_per_entry();
+    figure_at_rest();
+    figure_in_motion();
     log_stays_bounded(10, true);
     log_stays_bounded(1000, true);
     log_stays_bounded(10, false);
