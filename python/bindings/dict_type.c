@@ -398,18 +398,31 @@ PyDoc_STRVAR(
 static PyObject *dict_deepcopy(PyObject *op, PyObject *memo)
 {
     SobjHandle *self = (SobjHandle *)op;
-    PyObject *copy = new_empty(self->state, 0), *module = NULL, *deep = NULL;
-    PyObject *plain = NULL, *key, *value, *copied;
+    PyObject *copy = NULL, *module = PyImport_ImportModule("copy"), *deep = NULL;
+    PyObject *first = NULL, *plain = NULL, *key, *value, *copied;
     Py_ssize_t position = 0;
     int result = -1;
 
+    deep = module != NULL ? PyObject_GetAttrString(module, "deepcopy") : NULL;
+    if (deep == NULL)
+        goto done;
+    /* A handle from local() is copied as the one that will be met inside, so that the
+     * copy is made once. */
+    sobj_ref(self->core);
+    first = sobj_handle_for(self->state, self->core);
+    if (first == NULL)
+        goto done;
+    if (first != op) {
+        copy = PyObject_CallFunctionObjArgs(deep, first, memo, NULL);
+        result = 0;
+        goto done;
+    }
+    copy = new_empty(self->state, 0);
     if (copy == NULL || remember(memo, op, copy) < 0)
         goto done;
     /* A dict of our own: nobody who does not search the memory for it changes it. */
     plain = sobj_dict_snapshot(op, NULL);
-    module = plain != NULL ? PyImport_ImportModule("copy") : NULL;
-    deep = module != NULL ? PyObject_GetAttrString(module, "deepcopy") : NULL;
-    if (deep == NULL)
+    if (plain == NULL)
         goto done;
     result = 0;
     while (result == 0 && PyDict_Next(plain, &position, &key, &value)) {
@@ -422,6 +435,7 @@ static PyObject *dict_deepcopy(PyObject *op, PyObject *memo)
         Py_DECREF(key);
     }
 done:
+    Py_XDECREF(first);
     Py_XDECREF(plain);
     Py_XDECREF(module);
     Py_XDECREF(deep);

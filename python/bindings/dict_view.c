@@ -11,9 +11,10 @@
 
 typedef struct {
     PyObject_HEAD
-    PyObject *dict; /* the handle */
+    struct sobj_state *state; /* const; the type keeps its module */
     enum dict_part part;
-    struct sobj_mutex mutex; /* guards `walk` on free-threaded builds */
+    struct sobj_mutex mutex; /* guards the rest on free-threaded builds */
+    PyObject *dict;          /* the handle; NULL once the walk has ended */
     struct sobj_dict_iter walk;
 } DictIter;
 
@@ -59,18 +60,39 @@ static PyObject *entry_object(struct sobj_entry_out *e, enum dict_part part)
     return pair;
 }
 
+/* At its end the iterator lets go of the dict, as that of a dict does.
+ *
+ * With the GIL there is no mutex, and the core may let go of the GIL in one place: when it
+ * has left a segment and before it looks whether that was the last. Another thread then
+ * finds a walk that is whole; if it ends it, the core finds an empty walk, which is at
+ * its end. */
 static PyObject *iter_next(PyObject *op)
 {
     DictIter *self = (DictIter *)op;
+    PyObject *ended = NULL;
+    struct sobj_dict_iter walk;
     struct sobj_entry_out e;
-    enum sobj_status status;
+    enum sobj_status status = SOBJ_EMPTY;
 
-    sobj_entry_out_init(&e, ((SobjHandle *)self->dict)->state,
-                        self->part != DICT_VALUES, self->part != DICT_KEYS);
+    sobj_entry_out_init(&e, self->state, self->part != DICT_VALUES,
+                        self->part != DICT_KEYS);
     sobj_mutex_lock(&self->mutex);
-    status = sobj_dict_iter_next(&self->walk, sobj_entry_take, &e);
+    if (self->dict != NULL)
+        status = sobj_dict_iter_next(&self->walk, sobj_entry_take, &e);
+    if (status != SOBJ_OK) {
+        walk = self->walk;
+        ended = self->dict;
+        memset(&self->walk, 0, sizeof self->walk);
+        self->dict = NULL;
+    }
     sobj_mutex_unlock(&self->mutex);
-    return status == SOBJ_OK ? entry_object(&e, self->part) : NULL;
+    if (status == SOBJ_OK)
+        return entry_object(&e, self->part);
+    if (ended != NULL) {
+        sobj_dict_iter_fini(&walk);
+        Py_DECREF(ended);
+    }
+    return NULL;
 }
 
 PyDoc_STRVAR(iter_doc, "Iterator over a SharedDict in insertion order.");
@@ -100,6 +122,7 @@ PyObject *sobj_dict_iterator(PyObject *dict, enum dict_part part)
     self = (DictIter *)type->tp_alloc(type, 0);
     if (self == NULL)
         return NULL;
+    self->state = state;
     self->dict = Py_NewRef(dict);
     self->part = part;
     sobj_dict_iter_init(&self->walk, sobj_handle_core(dict));

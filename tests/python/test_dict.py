@@ -5,10 +5,19 @@ import math
 import operator
 import random
 import sys
+import weakref
 
 import pytest
 
-from sharedobj import MISSING, AtomicInt, Channel, NotShareableError, SharedDict, _sharedobj
+from sharedobj import (
+    MISSING,
+    AtomicInt,
+    Channel,
+    NotShareableError,
+    SharedDict,
+    _sharedobj,
+    attach,
+)
 
 # ---- as dict
 
@@ -198,6 +207,21 @@ def test_iteration_with_changes():
     assert list(walk) == []
 
 
+@pytest.mark.parametrize("part", [iter, SharedDict.keys, SharedDict.values, SharedDict.items])
+def test_an_iterator_at_its_end_lets_go_of_the_dict(part):
+    d = SharedDict(a=1)
+    walk, gone = iter(part(d)), weakref.ref(d)
+    assert next(walk) in ("a", 1, ("a", 1))
+    with pytest.raises(StopIteration):
+        next(walk)
+    id = d.id
+    del d
+    assert gone() is None
+    with pytest.raises(LookupError):
+        attach(id)
+    assert list(walk) == []  # it stays at its end
+
+
 def test_equality():
     a = SharedDict(x=1, y=(1, 2))
     plain = {"x": 1, "y": (1, 2)}
@@ -240,7 +264,11 @@ def test_copies():
     d["me"] = d
     deep = copy.deepcopy(d)
     assert deep["me"] is deep
-    del d["me"], deep["me"]
+    del deep["me"]
+    further = d.local()  # another handle, the same dict
+    both = copy.deepcopy([further, d, d.local()])
+    assert both[0] is both[1] is both[2] is both[0]["me"] and both[0].id != d.id
+    del d["me"], both[0]["me"]
 
 
 # ---- keys

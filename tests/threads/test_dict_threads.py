@@ -6,7 +6,7 @@ from itertools import chain
 
 import pytest
 
-from sharedobj import AtomicInt, SharedDict
+from sharedobj import AtomicInt, Channel, SharedDict
 
 
 def run(*functions):
@@ -152,6 +152,19 @@ def test_one_iterator_for_all():
     shares = [[] for _ in range(4)]
     run(*[lambda share=share: share.extend(walk) for share in shares])
     assert sorted(chain(*shares)) == list(range(20_000))
+
+
+def test_the_last_things_go_with_a_shared_iterator():
+    """One iterator is all that holds a dict, and its keys hold channels."""
+    for round in range(20):
+        d = SharedDict(((Channel(), i), i) for i in range(200))
+        walk = iter(d)
+        if round % 2:
+            d.clear()
+        del d
+        shares = [[] for _ in range(4)]
+        run(*[lambda share=share: share.extend(key[1] for key in walk) for share in shares])
+        assert sorted(chain(*shares)) == ([] if round % 2 else list(range(200)))
 
 
 def test_clear_against_everything():
