@@ -4,7 +4,7 @@
 #   make test        the package on one interpreter and the C tests once
 #   make test-all    the C matrix, the mutants, every interpreter at hand
 #   make test-c      the C tests: gcc and clang, plain, with ASan+UBSan, with TSan
-#   make bench       against the peers, in one run
+#   make bench       against the peers, in one run; ARGS: see benchmarks/README.md
 #   make lint        what a machine can say about style and types; make format repairs it
 #   make wheel       a wheel with liburcu in it, tried where no liburcu is
 #   make core        the core as build/core/libsharedobj_core.a, no Python needed

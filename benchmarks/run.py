@@ -1,9 +1,10 @@
 """make bench: every benchmark, each in a process of its own; a table, and JSON beside it.
 
-    python benchmarks/run.py [--quick] [--no-peers] [--json FILE] [NAME ...]
+    python benchmarks/run.py [--quick] [--no-peers] [--json FILE] [--pyperf FILE] [NAME ...]
 
 NAME is a file in benchmarks/python or benchmarks/c without its suffix; default: all. The
-C programs are linked with the core as `make core` builds it.
+C programs are linked with the core as `make core` builds it. Two files are written: the
+table with its ratios, and every single measurement in pyperf's format.
 """
 
 import argparse
@@ -21,7 +22,12 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 BUILD = ROOT / "build" / "benchmarks"
 PYTHON = ["atomic_int", "exact", "channel", "shared_dict", "demo"]
-C = {"channel_bench": ["2"], "atomic_bench": []}
+# Arguments, those of --quick, and what the program is linked with besides the core.
+C: dict[str, tuple[list[str], list[str], list[str]]] = {
+    "channel_bench": (["2"], ["1"], []),
+    "atomic_bench": ([], ["10", "1", "2"], []),
+    "dict_bench": ([], ["--quick", "1"], ["liburcu-cds"]),
+}
 
 
 def get_peers() -> None:
@@ -42,9 +48,14 @@ def run_python(name: str, quick: bool) -> dict[str, object]:
 
 def run_c(name: str, quick: bool) -> dict[str, object]:
     """Builds and runs a C benchmark; its output is its report."""
+    arguments, quick_arguments, needs = C[name]
+    title = f"{name}, C without Python"
+    for package in needs:
+        if subprocess.run(["pkg-config", "--exists", package]).returncode:
+            return {"results": [{"title": title, "text": f"LEFT OUT: {package} is not installed"}]}
     subprocess.run(["make", "-s", "core"], cwd=ROOT, check=True)
     BUILD.mkdir(parents=True, exist_ok=True)
-    packages = ["liburcu-bp", "atomic_ops"]
+    packages = ["liburcu-bp", "atomic_ops", *needs]
     found = [
         subprocess.run(["pkg-config", flag, *packages], capture_output=True, text=True, check=True)
         for flag in ("--cflags", "--libs")
@@ -59,9 +70,13 @@ def run_c(name: str, quick: bool) -> dict[str, object]:
         *("-o", str(BUILD / name), *found[1].stdout.split(), "-lpthread", "-lm"),
     ]
     subprocess.run(command, cwd=ROOT, check=True)
-    arguments = ["1"] if quick and C[name] else C[name]
-    done = subprocess.run([BUILD / name, *arguments], stdout=subprocess.PIPE, text=True, check=True)
-    return {"results": [{"title": f"{name}, C without Python", "text": done.stdout}]}
+    done = subprocess.run(
+        [BUILD / name, *(quick_arguments if quick else arguments)],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return {"results": [{"title": title, "text": done.stdout}]}
 
 
 def show(result: dict) -> None:
@@ -79,12 +94,61 @@ def show(result: dict) -> None:
     sys.stdout.flush()
 
 
+def write_pyperf(results: list[dict], path: Path) -> str:
+    """Writes the times of every round as benchmarks of pyperf, which adds what it knows of
+    the machine. Returns what became of it."""
+    try:
+        import pyperf
+    except ImportError:
+        return "pyperf is not installed: no file for it"
+    suite = [
+        pyperf.Benchmark(
+            [
+                pyperf.Run(
+                    row["values"],
+                    metadata={
+                        "name": f"{result['title']}: {row['name']}",
+                        "loops": row["loops"],
+                        "inner_loops": result["per"],
+                    },
+                )
+            ]
+        )
+        for result in results
+        for row in result.get("rows", [])
+    ]
+    if not suite:
+        return "nothing for pyperf: C programs and facts have no rounds"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pyperf.BenchmarkSuite(suite).dump(str(path), replace=True)
+    return f"for pyperf: {path}"
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("names", nargs="*", metavar="NAME", choices=[*PYTHON, *C, []])
+    parser.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME",
+        choices=[*PYTHON, *C, []],
+        help=f"one of {', '.join([*PYTHON, *C])}; default: all",
+    )
     parser.add_argument("--quick", action="store_true", help="a few short rounds only")
     parser.add_argument("--no-peers", action="store_true", help="install no other packages")
-    parser.add_argument("--json", type=Path, metavar="FILE", default=BUILD / "results.json")
+    parser.add_argument(
+        "--json",
+        type=Path,
+        metavar="FILE",
+        default=BUILD / "results.json",
+        help="the table, with its ratios (default: build/benchmarks/results.json)",
+    )
+    parser.add_argument(
+        "--pyperf",
+        type=Path,
+        metavar="FILE",
+        default=BUILD / "pyperf.json",
+        help="every measurement, for pyperf's tools (default: build/benchmarks/pyperf.json)",
+    )
     options = parser.parse_args()
     if not options.no_peers:
         get_peers()
@@ -109,6 +173,7 @@ def main() -> int:
     options.json.parent.mkdir(parents=True, exist_ok=True)
     options.json.write_text(json.dumps(report, indent=1) + "\n")
     print(f"\nwritten to {options.json}")
+    print(write_pyperf(report["results"], options.pyperf))
     return 0
 
 

@@ -78,7 +78,8 @@ def compare(
 ) -> dict[str, object]:
     """Measure; the first candidate is what the others are compared with.
 
-    `per`: how many operations a loop is. The time of a row is the median over the rounds.
+    `per`: how many operations a loop is. The time of a row is the median over the rounds;
+    `values` are those of all rounds, in seconds.
     """
     if quick:
         rounds, seconds = 3, min(seconds, 0.002)
@@ -97,9 +98,11 @@ def compare(
                 "name": name,
                 "time": statistics.median(times[name]) * scale,
                 "ratio": quartiles(ratios),
+                "loops": loops[name],
+                "values": times[name],
             }
         )
-    return {"title": title, "unit": unit, "rounds": rounds, "rows": rows}
+    return {"title": title, "unit": unit, "rounds": rounds, "per": per, "rows": rows}
 
 
 def fact(title: str, **values: object) -> dict[str, object]:
