@@ -7,6 +7,7 @@
 
 #include "alloc.h"
 #include "dict_internal.h"
+#include "dict_watch.h"
 
 /* A table is moved on when this much of it is used. */
 #define FULL_ENOUGH(slots) ((slots) * 7 / 10 + 1)
@@ -158,8 +159,8 @@ static enum sobj_status locate(struct sobj__dict *d, const struct sobj__probe *p
                     place->kind = VACANT;
                     return SOBJ_OK;
                 }
-                /* AcqRel: everybody goes on to the next table from here (T2). */
-                on = sobj_cas_acq_rel(place->slot, &place->word, SOBJ__FROZEN_SLOT);
+                /* SeqCst: everybody goes on to the next table from here (T2, W2). */
+                on = sobj_cas_seq_cst(place->slot, &place->word, SOBJ__FROZEN_SLOT);
             }
             if (place->word >> 48 == p->fingerprint) {
                 if (sobj__node_has_key(sobj__slot_node(place->word), p) &&
@@ -226,11 +227,11 @@ static enum sobj_status insert(struct sobj__dict *d, struct place *place,
     sobj_add_relaxed(&body->live, 1);
     SOBJ_PAUSE("dict.insert");
     if (place->kind == VACANT)
-        /* AcqRel: publishes the node; the insertion happens here (T1, T6). */
-        inserted = sobj_cas_acq_rel(place->slot, &place->word, sobj__slot_word(n));
+        /* SeqCst: publishes the node; the insertion happens here (T1, T6, W1). */
+        inserted = sobj_cas_seq_cst(place->slot, &place->word, sobj__slot_word(n));
     else
-        /* AcqRel: publishes the node; the insertion happens here (T1). */
-        inserted = sobj_cas_acq_rel(&place->node->value, &expected, sobj__forward(n));
+        /* SeqCst: publishes the node; the insertion happens here (T1, W1). */
+        inserted = sobj_cas_seq_cst(&place->node->value, &expected, sobj__forward(n));
     if (!inserted) {
         abandon(body, n);
         return SOBJ_MISMATCH;
@@ -306,8 +307,8 @@ SOBJ_INLINE enum sobj_status change_live(struct place *place, struct change *c,
             return SOBJ_OK;
         }
         SOBJ_PAUSE("dict.store");
-        /* AcqRel: publishes the value's blob; the change happens here. */
-        if (sobj_cas_acq_rel(&place->node->value, &v, c->value)) {
+        /* SeqCst: publishes the value's blob; the change happens here (W1). */
+        if (sobj_cas_seq_cst(&place->node->value, &v, c->value)) {
             c->stored = true;
             if (op == EXCHANGE)
                 hand_out(c->out, v);
@@ -368,7 +369,9 @@ SOBJ_INLINE enum sobj_status update(struct sobj_object *obj, const struct sobj_k
         sobj__table_help(d);
     }
     sobj__write_end();
-    if (!c->stored && op != INCREMENT)
+    if (c->stored)
+        sobj__dict_changed(d, p.hash);
+    else if (op != INCREMENT)
         sobj_cell_unref(c->value);
     return status;
 }
@@ -433,8 +436,8 @@ static enum sobj_status replace_live(struct sobj_object *obj,
             status = SOBJ_MISMATCH;
             break;
         }
-        /* AcqRel: publishes the value; the change happens here. */
-        if (!sobj_cas_acq_rel(&n->value, &v, put))
+        /* SeqCst: publishes the value; the change happens here (W1). */
+        if (!sobj_cas_seq_cst(&n->value, &v, put))
             continue;
         hand_out(out, v);
         sobj__cell_retire(v);
@@ -449,6 +452,8 @@ static enum sobj_status replace_live(struct sobj_object *obj,
     }
     sobj__table_help(d);
     sobj__write_end();
+    if (status == SOBJ_OK)
+        sobj__dict_changed(d, p.hash);
     return status;
 }
 
@@ -518,8 +523,8 @@ enum sobj_status sobj_dict_clear(struct sobj_object *obj)
             break;
         }
         SOBJ_PAUSE("dict.clear");
-        /* SeqCst: everything goes at this moment; against move_chunk. A root that has
-         * changed makes us count anew: two bodies must not share an epoch. */
+        /* SeqCst: everything goes at this moment; against move_chunk (W1). A root that
+         * has changed makes us count anew: two bodies must not share an epoch. */
         if (sobj_cas_seq_cst(&d->root, &old, fresh)) {
             sobj__retire(old, body_free_cb, body_bytes(old));
             break;
@@ -527,6 +532,8 @@ enum sobj_status sobj_dict_clear(struct sobj_object *obj)
         sobj__body_free(fresh);
     }
     sobj__write_end();
+    if (status == SOBJ_OK)
+        sobj__dict_changed_all(d);
     return status;
 }
 
@@ -558,7 +565,13 @@ static void dict_destroy(struct sobj_object *obj)
     struct sobj__dict *d = sobj__dict_of(obj);
 
     sobj__body_free(root_of(d));
+    sobj__watch_free(d);
     sobj__free(SOBJ_COUNT_BLOCKS, d, sizeof *d);
+}
+
+static void dict_fork_child(struct sobj_object *obj)
+{
+    sobj__watch_fork_child(sobj__dict_of(obj));
 }
 
 static size_t dict_bytes(const struct sobj_object *obj)
@@ -570,6 +583,7 @@ static const struct sobj__type dict_type = {
     .tag = SOBJ_TYPE_DICT,
     .name = "SharedDict",
     .destroy = dict_destroy,
+    .fork_child = dict_fork_child,
     .bytes = dict_bytes,
 };
 
@@ -580,6 +594,7 @@ enum sobj_status sobj_dict_new(size_t expected, struct sobj_object **out)
 
     if (t != NULL) {
         atomic_init(&d->root, t);
+        atomic_init(&d->watch, NULL);
         if (sobj__object_init(&d->header, &dict_type) == SOBJ_OK) {
             *out = &d->header;
             return SOBJ_OK;

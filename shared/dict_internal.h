@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* L3: the parts of the dict, for dict*.c only. The contract is sharedobj/dict.h.
+/* L3: the parts of the dict, for dict*.c and flight.c only. The contract is
+ * sharedobj/dict.h.
  *
  *   dict ── root ──> table ──┬─ slots: [fingerprint:16 | node:48], 8 to a cache line
  *                            ├─ next: the table it is being moved to, or NULL
@@ -263,8 +264,11 @@ struct sobj__body {
     _Atomic(int64_t) dead; /* cells that show nothing any more; exact at rest */
 };
 
+struct sobj__watch; /* dict_watch.h */
+
 struct sobj__dict {
     struct sobj_object header;
+    _Atomic(struct sobj__watch *) watch; /* NULL until somebody waits for a key */
     SOBJ_ALIGNED _Atomic(struct sobj__table *) root;
 };
 

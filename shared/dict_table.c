@@ -127,8 +127,8 @@ static bool move_slot(struct sobj__dict *d, struct sobj__table *from,
                 continue;
             }
             SOBJ_PAUSE("dict.drop");
-            /* AcqRel: final; an inserter that sees it also sees `next` (T4). */
-            if (v == SOBJ__DELETED && !sobj_cas_acq_rel(&n->value, &v, SOBJ__DROPPED))
+            /* SeqCst: final; an inserter that sees it also sees `next` (T4, W2). */
+            if (v == SOBJ__DELETED && !sobj_cas_seq_cst(&n->value, &v, SOBJ__DROPPED))
                 continue; /* inserted again: look anew */
             if (v == SOBJ__DELETED || v == SOBJ__DROPPED) {
                 /* AcqRel: one thread takes the node out and retires it. */
@@ -140,8 +140,8 @@ static bool move_slot(struct sobj__dict *d, struct sobj__table *from,
             }
         }
         SOBJ_PAUSE("dict.freeze");
-        /* AcqRel: from here on the slot never changes (T3). */
-        if (sobj_cas_acq_rel(slot, &word, word | SOBJ__FROZEN_SLOT))
+        /* SeqCst: from here on the slot never changes (T3, W2). */
+        if (sobj_cas_seq_cst(slot, &word, word | SOBJ__FROZEN_SLOT))
             word |= SOBJ__FROZEN_SLOT;
     }
     if (sobj__slot_node(word) == NULL)

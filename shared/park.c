@@ -194,6 +194,25 @@ void sobj__waitlist_reset(struct sobj__waitlist *list)
     memset(list, 0, sizeof *list);
 }
 
+bool sobj__wakes_add(struct sobj__wakes *w, struct sobj__parker *parker)
+{
+    uint32_t seen = SOBJ__WAITING;
+
+    /* AcqRel: the woken thread sees what was done before (pairs with the acquire in
+     * park). */
+    if (sobj_cas_acq_rel(&parker->state, &seen, SOBJ__NOTIFIED)) {
+        w->words[w->count++] = &parker->state;
+        return true;
+    }
+    return seen == SOBJ__NOTIFIED;
+}
+
+void sobj__wakes_run(struct sobj__wakes *w)
+{
+    for (; w->count != 0; w->count--)
+        sobj__os_wake(w->words[w->count - 1], 1);
+}
+
 /* ---- spinning */
 
 /* A parked hop costs some microseconds on one core and tens between two; spinning

@@ -132,6 +132,24 @@ SOBJ_INLINE void sobj__wake_all(struct sobj__waitlist *list)
 /* Forgets all waiters: for the fork child, where their threads are gone. */
 void sobj__waitlist_reset(struct sobj__waitlist *list);
 
+/* ---- Wake-ups for lists of another shape (dict_watch.c, flight.c): parkers are chosen
+ * under that unit's lock, to which P3 then applies, and woken after it. */
+#define SOBJ__WAKES 32u
+struct sobj__wakes {
+    uint32_t count;
+    _Atomic(uint32_t) *words[SOBJ__WAKES]; /* only names by the time they are woken */
+};
+
+SOBJ_INLINE bool sobj__wakes_full(const struct sobj__wakes *w)
+{
+    return w->count == SOBJ__WAKES;
+}
+/* Notifies a parker. Returns: whether it is awake or will be by this or an earlier
+ * notification; false: its domain closes. Needs: the lock, and room in `w`. */
+bool sobj__wakes_add(struct sobj__wakes *w, struct sobj__parker *parker);
+/* Wakes those that were added and empties the batch. Needs: no lock, no section. */
+void sobj__wakes_run(struct sobj__wakes *w);
+
 /* ---- Adaptive spinning before a sleep, with the host's lock released:
  *
  *     struct sobj__spin spin = sobj__spin_begin(list);

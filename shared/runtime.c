@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "flight.h"
 #include "object.h"
 #include "park.h"
 #include "platform/platform.h"
@@ -14,11 +15,13 @@
 #include "thread.h"
 #include "value.h"
 
-struct sobj__threads sobj__threads = {.lock = PTHREAD_MUTEX_INITIALIZER};
+struct sobj__threads sobj__threads = {.lock = PTHREAD_MUTEX_INITIALIZER,
+                                      .leaves = sobj__flights_thread_end};
 _Atomic(uint32_t) sobj__gate;
 struct sobj_hooks sobj__hooks;
 struct sobj__domains sobj__domains;
 struct sobj__objects sobj__objects;
+struct sobj__flights sobj__flights;
 struct sobj__hash_secret sobj__hash_secret;
 
 static struct {
@@ -60,6 +63,7 @@ static void fork_child(void)
     sobj__threads_fork_child();
     sobj__domains_fork_child();
     sobj__objects_fork_child();
+    sobj__flights_fork_child();
     /* Without randomness the tokens of the parent would be taken for ours; a changed
      * nonce is what matters. */
     process.nonce[0] ^= (uint64_t)sobj__now();
@@ -137,12 +141,18 @@ enum sobj_status sobj_registry(struct sobj_object **out)
 
 int64_t sobj_clock(void) { return sobj__now(); }
 
+void sobj_domain_abandon(struct sobj_domain *domain)
+{
+    sobj_domain_close(domain);
+    sobj__flights_domain_end(domain);
+    sobj__tickets_sweep(domain);
+}
+
 void sobj_domain_free(struct sobj_domain *domain)
 {
     if (domain == NULL)
         return;
-    sobj_domain_close(domain);
-    sobj__tickets_sweep(domain);
+    sobj_domain_abandon(domain);
     sobj__domain_dispose(domain);
 }
 
@@ -177,6 +187,8 @@ const char *sobj_status_str(enum sobj_status status)
         return "the operation does not apply to the stored value";
     case SOBJ_FROZEN:
         return "the object is read-only";
+    case SOBJ_DEADLOCK:
+        return "the call would wait for itself";
     case SOBJ_STALE:
         return "the object is gone";
     case SOBJ_FOREIGN:

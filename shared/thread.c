@@ -35,6 +35,7 @@ static void thread_exit(void *record)
 {
     struct sobj__thread *t = record;
 
+    sobj__threads.leaves(t);
     sobj__reclaim_flush();
     pthread_mutex_lock(&sobj__threads.lock);
     unlink_locked(t);

@@ -31,6 +31,8 @@ struct sobj__batch {
     bool running;   /* inside the flush: what is retired now goes to the next round */
 };
 
+struct sobj__passenger; /* flight.h */
+
 struct sobj__thread {
     /* atomic, written by the owner */
     _Atomic(int64_t) counts[SOBJ_COUNTERS];
@@ -38,6 +40,8 @@ struct sobj__thread {
     int64_t fail_after; /* fault injection: < 0 is off */
     uint64_t random;    /* xorshift state */
     struct sobj__batch batch;
+    /* guarded by sobj__flights.lock */
+    struct sobj__passenger *waits; /* for a flight of another thread; or NULL */
     /* guarded by sobj__threads.lock */
     struct sobj__thread *next, *prev;
 };
@@ -46,6 +50,8 @@ struct sobj__thread {
 struct sobj__threads {
     pthread_mutex_t lock;
     pthread_key_t key;
+    /* Called first when a thread ends: for what it holds in higher layers. Const. */
+    void (*leaves)(struct sobj__thread *t);
     struct sobj__thread *head;                /* guarded by lock */
     _Atomic(int64_t) departed[SOBJ_COUNTERS]; /* of threads that have ended */
 };

@@ -49,7 +49,10 @@ int64_t sobj_domain_id(const struct sobj_domain *domain);
 /* Wakes every thread that waits in this domain; their waits, and all later ones, end
  * with CLOSING. Idempotent. */
 void sobj_domain_close(struct sobj_domain *domain);
-/* Closes it, drops its tickets and pins and frees it. Needs: no thread waits in it. */
+/* Closes it, drops its tickets and pins and lets its flights fail (dict_wait.h), but
+ * leaves its memory to threads that still wait in it. */
+void sobj_domain_abandon(struct sobj_domain *domain);
+/* The same, and frees it. Needs: no thread waits in it. */
 void sobj_domain_free(struct sobj_domain *domain);
 
 /* ---- Figures: sums over all threads, exact when nothing is running. */

@@ -30,6 +30,7 @@ enum sobj_status {
     SOBJ_OVERFLOW,    /* the result does not fit; the value is unchanged */
     SOBJ_BAD_OPERAND, /* the operation does not apply to what is stored */
     SOBJ_FROZEN,      /* the object is read-only */
+    SOBJ_DEADLOCK,    /* waiting would never end: the wait is for the caller itself */
     SOBJ_STALE,       /* id or ticket of an object that is gone */
     SOBJ_FOREIGN,     /* token of another process */
     SOBJ_OS_ERROR,    /* a system call failed; errno says why */

@@ -511,6 +511,7 @@ static PyMethodDef dict_methods[] = {
     {"__deepcopy__", dict_deepcopy, METH_O, deepcopy_doc},
     {"__sizeof__", dict_sizeof, METH_NOARGS, sizeof_doc},
     SOBJ_DICT_BULK_METHODS,
+    SOBJ_DICT_WAIT_METHODS,
     SOBJ_HANDLE_METHODS,
     {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS,
      PyDoc_STR("__class_getitem__($type, item, /)\n--\n\nSharedDict[K, V] for typing.")},
@@ -559,6 +560,8 @@ PyObject *sobj_dict_registry(PyObject *module)
 int sobj_dict_exec(PyObject *module, struct sobj_state *state)
 {
     if (sobj_handle_add_type(module, state, SOBJ_TYPE_DICT, &dict_spec) < 0)
+        return -1;
+    if (sobj_sentinel_exec(module, state) < 0)
         return -1;
     return sobj_dict_view_exec(module, state);
 }

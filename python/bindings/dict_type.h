@@ -43,6 +43,29 @@ extern const char sobj_dict_tally_doc[], sobj_dict_increment_doc[];
         "increment", (PyCFunction)(void (*)(void))sobj_dict_add_number,                \
             METH_FASTCALL | METH_KEYWORDS, sobj_dict_increment_doc                     \
     }
+
+/* dict_wait.c */
+PyObject *sobj_dict_get_or_set(PyObject *self, PyObject *const *args, Py_ssize_t count,
+                               PyObject *keywords);
+PyObject *sobj_dict_wait_for(PyObject *self, PyObject *const *args, Py_ssize_t count,
+                             PyObject *keywords);
+PyObject *sobj_dict_compute(PyObject *self, PyObject *const *args, Py_ssize_t count,
+                            PyObject *keywords);
+extern const char sobj_dict_get_or_set_doc[], sobj_dict_wait_for_doc[];
+extern const char sobj_dict_compute_doc[];
+#define SOBJ_DICT_WAIT_METHODS                                                         \
+    {"get_or_set", (PyCFunction)(void (*)(void))sobj_dict_get_or_set,                  \
+     METH_FASTCALL | METH_KEYWORDS, sobj_dict_get_or_set_doc},                         \
+        {"wait_for", (PyCFunction)(void (*)(void))sobj_dict_wait_for,                  \
+         METH_FASTCALL | METH_KEYWORDS, sobj_dict_wait_for_doc},                       \
+    {                                                                                  \
+        "compute", (PyCFunction)(void (*)(void))sobj_dict_compute,                     \
+            METH_FASTCALL | METH_KEYWORDS, sobj_dict_compute_doc                       \
+    }
+
+/* sentinel.c */
+int sobj_sentinel_exec(PyObject *module, struct sobj_state *state);
+
 PyObject *sobj_dict_richcompare(PyObject *self, PyObject *other, int op);
 PyObject *sobj_dict_repr(PyObject *self);
 

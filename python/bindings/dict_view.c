@@ -277,52 +277,7 @@ PyObject *sobj_dict_view(PyObject *dict, enum dict_part part)
     return (PyObject *)self;
 }
 
-/* ---- MISSING */
-
-static PyObject *missing_repr(PyObject *self)
-{
-    return PyUnicode_FromString("MISSING");
-}
-
-/* Pickled by name: there is one in each interpreter. */
-static PyObject *missing_reduce(PyObject *self, PyObject *unused)
-{
-    return PyUnicode_FromString("MISSING");
-}
-
-static int missing_bool(PyObject *self) { return 0; }
-
-static PyMethodDef missing_methods[] = {
-    {"__reduce__", missing_reduce, METH_NOARGS, PyDoc_STR("Pickle by name.")}, {NULL},
-};
-
-static PyType_Slot missing_slots[] = {
-    {Py_tp_doc, (void *)PyDoc_STR("Stands for an absent key.")},
-     {Py_tp_repr, missing_repr}, {Py_tp_methods, missing_methods},
-     {Py_nb_bool, missing_bool}, {0, NULL},
-};
-
-static PyType_Spec missing_spec = {
-    .name = "sharedobj._Missing",
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE |
-             Py_TPFLAGS_DISALLOW_INSTANTIATION,
-    .slots = missing_slots,
-};
-
 /* ---- module */
-
-static int add_missing(PyObject *module, struct sobj_state *state)
-{
-    PyObject *type = PyType_FromModuleAndSpec(module, &missing_spec, NULL);
-
-    if (type == NULL)
-        return -1;
-    state->missing = ((PyTypeObject *)type)->tp_alloc((PyTypeObject *)type, 0);
-    Py_DECREF(type);
-    return state->missing == NULL
-               ? -1
-               : PyModule_AddObjectRef(module, "MISSING", state->missing);
-}
 
 int sobj_dict_view_exec(PyObject *module, struct sobj_state *state)
 {
@@ -340,5 +295,5 @@ int sobj_dict_view_exec(PyObject *module, struct sobj_state *state)
             PyModule_AddType(module, (PyTypeObject *)*types[i].place) < 0)
             return -1;
     }
-    return add_missing(module, state);
+    return 0;
 }

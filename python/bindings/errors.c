@@ -200,6 +200,9 @@ PyObject *sobj_raise(struct sobj_state *state, enum sobj_status status)
     case SOBJ_TIMEOUT:
         PyErr_SetString(PyExc_TimeoutError, text);
         return NULL;
+    case SOBJ_DEADLOCK:
+        PyErr_SetString(PyExc_RuntimeError, text);
+        return NULL;
     case SOBJ_OVERFLOW:
         PyErr_SetString(PyExc_OverflowError, text);
         return NULL;

@@ -216,6 +216,20 @@ static void raise_for_key(struct sobj_encoder *e, PyTypeObject *type, PyObject *
                        an(name), name);
 }
 
+/* Returns: whether it was one of the two, and the error is raised. */
+static bool raise_for_sentinel(struct sobj_encoder *e, PyObject *offender)
+{
+    if (offender == e->state->missing)
+        sobj__raise_at(e, "is MISSING, which stands for an absent key and is no value; "
+                          "to remove a key use del or compare_and_set");
+    else if (offender == e->state->deletion)
+        sobj__raise_at(e, "is DELETE, which only a function given to compute() may "
+                          "return; to remove a key use del or pop");
+    else
+        return false;
+    return true;
+}
+
 void sobj__raise_offender(struct sobj_encoder *e, PyObject *offender)
 {
     if (e->mode == SOBJ__MODE_KEY &&
@@ -223,6 +237,8 @@ void sobj__raise_offender(struct sobj_encoder *e, PyObject *offender)
         sobj_handle_refuse_hash(offender);
         return;
     }
+    if (raise_for_sentinel(e, offender))
+        return;
     PyTypeObject *type = (PyTypeObject *)Py_NewRef((PyObject *)Py_TYPE(offender));
     PyObject *name = type_name(type);
 

@@ -3,8 +3,8 @@
  *
  * A capsule in the interpreter's dict owns it, so it survives re-imports, and its
  * destructor is the last that we hear of the interpreter. If threads are still waiting
- * in the domain then (daemon threads of a process that exits), it is closed and its
- * memory is left to them: they stop where they would take the GIL back.
+ * in the domain then (daemon threads of a process that exits), it is abandoned: its
+ * memory is left to them, and they stop where they would take the GIL back.
  */
 #include "errors.h"
 #include "state.h"
@@ -42,7 +42,7 @@ static void interpreter_ends(PyObject *capsule)
     bool waited_in = local->waits != 0;
     sobj_mutex_unlock(&local->mutex);
     if (waited_in)
-        sobj_domain_close(domain);
+        sobj_domain_abandon(domain);
     else
         sobj_domain_free(domain);
     release(local);

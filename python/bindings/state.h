@@ -102,7 +102,8 @@ enum sobj_error {
     X(pickler)      /* classes of ours and io.BytesIO, made when first needed */       \
     X(unpickler)                                                                       \
     X(bytes_io)                                                                        \
-    X(missing) /* MISSING */                                                           \
+    X(missing)  /* MISSING */                                                          \
+    X(deletion) /* DELETE */                                                           \
     X(dict_iterator)                                                                   \
     X(dict_keys) X(dict_values) X(dict_items)
 

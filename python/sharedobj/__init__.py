@@ -11,6 +11,7 @@ from _collections_abc import ItemsView, KeysView, MutableMapping, ValuesView
 
 from . import _sharedobj
 from ._sharedobj import (
+    DELETE,
     MISSING,
     AtomicInt,
     Channel,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "DELETE",
     "MISSING",
     "AtomicInt",
     "Channel",
