@@ -361,6 +361,7 @@ static enum sobj_status fly(struct sobj_dict_key *k, struct sobj__passenger *p,
     bool decided;
 
     do {
+        SOBJ_PAUSE("flight.sleep");
         status = sleep_once(k, p, deadline, found, value);
         lock();
         decided = p->outcome != SOBJ__ABOARD;
