@@ -247,11 +247,11 @@ static enum sobj_status wait_once(struct sobj_dict_key *k, sobj_cell seen,
     struct sobj__watcher watcher;
     enum sobj_status status = sobj__parker_init(&parker, domain);
 
+    SOBJ_PAUSE("watch.enter");
     if (status != SOBJ_OK)
         return status;
     status = sobj__watch_enter(k, &watcher, &parker);
     if (status == SOBJ_OK) {
-        SOBJ_PAUSE("watch.look");
         if (peek(k) == seen) /* W1 */
             status = sobj__park(&parker, deadline);
         sobj__watch_leave(k, &watcher);

@@ -136,27 +136,27 @@ static void disembark_locked(struct sobj__passenger *p)
     p->thread->waits = NULL;
 }
 
-/* Gives a flight whose owner has failed to the passenger who has waited longest (F3);
- * one whose domain closes is leaving anyway. Returns: the flight if there is nobody, to
- * be freed. */
+/* Gives a flight whose owner has failed to the passenger who has waited longest (F3).
+ * If that one is just leaving, because its domain closes, it will do the same.
+ * Returns: the flight if there is nobody, to be freed. */
 static struct sobj__flight *hand_on_locked(struct sobj__flight *f,
                                            struct sobj__wakes *wakes)
 {
-    struct sobj__passenger *p;
+    struct sobj__passenger *p = f->head;
 
-    while ((p = f->head) != NULL) {
-        disembark_locked(p);
-        if (p->parker != NULL && !sobj__wakes_add(wakes, p->parker))
-            continue;
-        f->owner = p->thread;
-        f->domain = p->domain;
-        f->landing = false;
-        f->number = p->number = ++sobj__flights.last_number;
-        p->outcome = SOBJ__PROMOTED;
-        return NULL;
+    if (p == NULL) {
+        close_locked(f);
+        return f;
     }
-    close_locked(f);
-    return f;
+    disembark_locked(p);
+    f->owner = p->thread;
+    f->domain = p->domain;
+    f->landing = false;
+    f->number = p->number = ++sobj__flights.last_number;
+    p->outcome = SOBJ__PROMOTED;
+    if (p->parker != NULL)
+        sobj__wakes_add(wakes, p->parker);
+    return NULL;
 }
 
 /* Follows who waits for whom from `f` on, and notes the keys on the way (G2).
@@ -365,8 +365,7 @@ static enum sobj_status fly(struct sobj_dict_key *k, struct sobj__passenger *p,
         status = sleep_once(k, p, deadline, found, value);
         lock();
         decided = p->outcome != SOBJ__ABOARD;
-        /* It is not aboard if it was passed over for its closing domain. */
-        if (p->flight != NULL && (*found || status != SOBJ_OK))
+        if (!decided && (*found || status != SOBJ_OK))
             disembark_locked(p);
         unlock();
     } while (status == SOBJ_OK && !decided && !*found);

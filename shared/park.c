@@ -194,17 +194,14 @@ void sobj__waitlist_reset(struct sobj__waitlist *list)
     memset(list, 0, sizeof *list);
 }
 
-bool sobj__wakes_add(struct sobj__wakes *w, struct sobj__parker *parker)
+void sobj__wakes_add(struct sobj__wakes *w, struct sobj__parker *parker)
 {
-    uint32_t seen = SOBJ__WAITING;
+    uint32_t expected = SOBJ__WAITING;
 
     /* AcqRel: the woken thread sees what was done before (pairs with the acquire in
      * park). */
-    if (sobj_cas_acq_rel(&parker->state, &seen, SOBJ__NOTIFIED)) {
+    if (sobj_cas_acq_rel(&parker->state, &expected, SOBJ__NOTIFIED))
         w->words[w->count++] = &parker->state;
-        return true;
-    }
-    return seen == SOBJ__NOTIFIED;
 }
 
 void sobj__wakes_run(struct sobj__wakes *w)

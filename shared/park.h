@@ -144,9 +144,9 @@ SOBJ_INLINE bool sobj__wakes_full(const struct sobj__wakes *w)
 {
     return w->count == SOBJ__WAKES;
 }
-/* Notifies a parker. Returns: whether it is awake or will be by this or an earlier
- * notification; false: its domain closes. Needs: the lock, and room in `w`. */
-bool sobj__wakes_add(struct sobj__wakes *w, struct sobj__parker *parker);
+/* Notifies a parker, unless that has been done or its domain closes: then it is awake
+ * already. Needs: the lock, and room in `w`. */
+void sobj__wakes_add(struct sobj__wakes *w, struct sobj__parker *parker);
 /* Wakes those that were added and empties the batch. Needs: no lock, no section. */
 void sobj__wakes_run(struct sobj__wakes *w);
 

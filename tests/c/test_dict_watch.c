@@ -332,17 +332,17 @@ static void test_same_hash(void)
 
 /* ---- between the steps */
 
-/* The key changes after the watcher has linked itself and before it looks. */
+/* The key changes after the first look, before the watcher has linked itself. */
 static void test_change_before_the_look(void)
 {
     struct sobj_object *d = dict_with(9);
     struct waiting w = waiting_for(d, 8);
     struct pause p;
 
-    expect(pause_at(&p, "watch.look", 0, run_wait, &w), "linked");
+    expect(pause_at(&p, "watch.enter", 0, run_wait, &w), "it has looked");
     change(d, SET);
     pause_end(&p);
-    ok(w.status == SOBJ_OK && !watched(d), "a change before the look");
+    ok(w.status == SOBJ_OK && !watched(d), "a change before the second look");
     waiting_end(&w);
     end(d, "before the look");
 }

@@ -176,8 +176,8 @@ static void test_keys_apart(void)
     sobj_flight_fail(twin.k, twin.f.number);
     expect(land(&b, 8, 1, &present) == SOBJ_OK, "land");
     ok(dict_look(d, 8) == -1 && dict_look(e, 8) == 1, "each lands in its own");
-    sobj_flight_fail(a.k, c.f.number);
-    ok(flights() == 2, "a number of another flight ends nothing");
+    sobj_flight_fail(a.k, a.f.number + 1000);
+    ok(flights() == 2, "a number that is not known ends nothing");
     expect(land(&a, 8, 2, &present) == SOBJ_OK, "land");
     expect(land(&c, 9, 2, &present) == SOBJ_OK, "land");
     done(&a);
@@ -412,8 +412,10 @@ static void test_begun_and_present(void)
     end(d, "begun and present");
 }
 
-/* A passenger whose domain closes does not become the owner: it is passed over, or,
- * promoted while it was awake, hands the flight on. */
+static void join_and_stay(void *context) { ride_main(context); }
+
+/* A passenger gets the flight and leaves because its domain closes: it hands it on at
+ * once, not when its thread ends. */
 static void test_closing_passenger(const char *point, bool close_first)
 {
     struct sobj_object *d = dict_new();
@@ -421,20 +423,22 @@ static void test_closing_passenger(const char *point, bool close_first)
     struct pause p;
 
     w.domain = sobj_domain_new(1);
-    expect(pause_at(&p, point, 0, join, &w), "aboard");
-    x.stay = 1;
+    w.stay = x.stay = 1;
+    expect(pause_at(&p, point, 0, join_and_stay, &w), "aboard");
     ride(&x, 2);
     if (close_first)
         sobj_domain_close(w.domain);
     sobj_flight_fail(r.k, r.f.number);
     sobj_domain_close(w.domain);
-    pause_end(&p);
-    while (!sobj_load_seq_cst(&x.done))
+    sem_post(&p.go);
+    while (!sobj_load_seq_cst(&w.done) || !sobj_load_seq_cst(&x.done))
         sched_yield();
     ok(w.status == SOBJ_CLOSING && x.status == SOBJ_NOT_FOUND && flights() == 1 &&
            aboard() == 0,
        "%s, %s: the next one gets the flight", point,
-       close_first ? "passed over" : "promoted");
+       close_first ? "closed before" : "closed after");
+    sobj_store_seq_cst(&w.stay, 0);
+    pause_end(&p);
     leave(&x);
     sobj_domain_free(w.domain);
     done(&r);
@@ -807,6 +811,7 @@ int main(void)
     test_promoted_and_present();
     test_begun_and_present();
     test_closing_passenger("flight.look", true);
+    test_closing_passenger("flight.sleep", true);
     test_closing_passenger("flight.sleep", false);
     test_thread_ends();
     test_domain_ends(false);
