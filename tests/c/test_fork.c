@@ -7,6 +7,8 @@
 
 #include "alloc.h"
 #include "crew.h"
+#include "dict_keys.h"
+#include "flight.h"
 #include "reclaim.h"
 #include "sharedobj/atomic_int.h"
 #include "tap.h"
@@ -23,6 +25,7 @@ struct world {
     uint64_t a, b; /* guarded by lock; equal outside of write sections */
     struct sobj_domain *domain;
     struct sobj_object *number; /* an AtomicInt that threads wait on */
+    struct sobj_object *dict;   /* with flights, and keys that threads wait for */
     struct sobj_object *things[8];
     uint64_t nonce[2];
     _Atomic(int) inside; /* threads in the write section of change_pair */
@@ -84,6 +87,37 @@ static void change_number(struct world *w, struct rng *r)
         sobj_atomic_int_add(w->number, 1, &sum);
 }
 
+/* Begins a flight or waits for one, which the fork may meet in any state. */
+static void change_dict(struct world *w, struct rng *r)
+{
+    int64_t n = (int64_t)rng_below(r, 3), end = sobj_clock() + 50000;
+    struct sobj_dict_key *k = NULL;
+    struct sobj_flight f;
+    struct test_key key;
+    sobj_cell present;
+
+    if (sobj_dict_key_new(w->dict, test_key(&key, n, false), &k) != SOBJ_OK)
+        return;
+    switch (sobj_flight_join(k, end, w->domain, &f)) {
+    case SOBJ_OK:
+        sobj_dict_wait(k, f.value, end, w->domain);
+        sobj_cell_unref(f.value);
+        dict_drop(w->dict, n);
+        break;
+    case SOBJ_NOT_FOUND:
+        sched_yield();
+        if (rng_below(r, 2))
+            sobj_flight_fail(k, f.number);
+        else if (sobj_flight_land(k, f.number, &key.key, sobj_from_int(n), &present) ==
+                 SOBJ_EXISTS)
+            sobj_cell_unref(present);
+        break;
+    default:
+        break;
+    }
+    sobj_dict_key_unref(k);
+}
+
 static void free_word(void *p) { sobj__free(SOBJ_COUNT_BLOCKS, p, 8); }
 
 static void retire_words(void)
@@ -98,9 +132,12 @@ static void retire_words(void)
 
 static void churn(struct world *w, struct rng *r)
 {
-    switch (rng_below(r, 4)) {
+    switch (rng_below(r, 5)) {
     case 0:
         change_pair(w);
+        break;
+    case 3:
+        change_dict(w, r);
         break;
     case 1:
         change_table(w, r);
@@ -170,6 +207,10 @@ static void check_child(struct world *w, bool again)
         t->fork_children = 0;
     }
     expect(!(sobj__mode(w->number) & SOBJ__WATCHED), "nobody waits here");
+    expect(!(sobj__mode(w->dict) & SOBJ__WATCHED), "nor for a key");
+    expect(sobj_load_seq_cst(&sobj__flights.lock.state) == 0, "flights unlocked");
+    for (uint32_t i = 0; i < SOBJ__FLIGHT_BUCKETS; i++)
+        expect(sobj__flights.buckets[i] == NULL, "no flight without its thread");
     value = sobj_atomic_int_get(w->number);
     expect(sobj_atomic_int_wait(w->number, value, sobj_clock() + 1000, w->domain,
                                 &value) == SOBJ_TIMEOUT,
@@ -237,6 +278,7 @@ static void test_fork_while_working(void)
     sobj_process_nonce(w.nonce);
     w.domain = sobj_domain_new(1);
     expect(sobj_atomic_int_new(0, &w.number) == SOBJ_OK, "number");
+    w.dict = dict_new();
     for (int i = 0; i < 8; i++)
         w.things[i] = thing_new();
     forked_world = &w;
@@ -248,6 +290,7 @@ static void test_fork_while_working(void)
     for (int i = 0; i < 8; i++)
         sobj_unref(w.things[i]);
     sobj_unref(w.number);
+    sobj_unref(w.dict);
     sobj_domain_free(w.domain);
     balance_check(&b, "in the parent");
 }
