@@ -120,10 +120,8 @@ static void board_locked(struct sobj__flight *f, struct sobj__passenger *p,
     thread->waits = p;
 }
 
-static void disembark_locked(struct sobj__passenger *p)
+static void disembark_locked(struct sobj__flight *f, struct sobj__passenger *p)
 {
-    struct sobj__flight *f = p->flight;
-
     if (p->prev != NULL)
         p->prev->next = p->next;
     else
@@ -148,7 +146,7 @@ static struct sobj__flight *hand_on_locked(struct sobj__flight *f,
         close_locked(f);
         return f;
     }
-    disembark_locked(p);
+    disembark_locked(f, p);
     f->owner = p->thread;
     f->domain = p->domain;
     f->landing = false;
@@ -210,7 +208,7 @@ static void conclude(struct sobj_dict_key *k, uint64_t number, sobj_cell value)
             lock();
             continue; /* some may have left meanwhile */
         }
-        disembark_locked(p);
+        disembark_locked(f, p);
         p->outcome = value != SOBJ_NO_CELL && !p->late ? SOBJ__ARRIVED : SOBJ__AGAIN;
         if (p->outcome == SOBJ__ARRIVED) {
             sobj_cell_ref(value);
@@ -366,7 +364,7 @@ static enum sobj_status fly(struct sobj_dict_key *k, struct sobj__passenger *p,
         lock();
         decided = p->outcome != SOBJ__ABOARD;
         if (!decided && (*found || status != SOBJ_OK))
-            disembark_locked(p);
+            disembark_locked(p->flight, p);
         unlock();
     } while (status == SOBJ_OK && !decided && !*found);
     return status;

@@ -30,6 +30,7 @@ def test_one_factory_of_all_interpreters():
         for t in threads: t.start()
         for t in threads: t.join()
     """
+
     def here():
         space = {"d": d, "runs": runs, "ready": ready}
         exec(code, space)

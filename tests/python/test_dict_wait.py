@@ -38,7 +38,8 @@ def test_makes_what_is_absent():
 
 
 @pytest.mark.parametrize(
-    "key", [1, 1.0, True, "", "\u20ac" * 3, b"x", None, math.nan, 2**80, ("a", (1, 2.0)), (Channel(),)]
+    "key",
+    [1, 1.0, True, "", "\u20ac" * 3, b"x", None, math.nan, 2**80, ("a", (1, 2.0)), (Channel(),)],
 )
 def test_keys_of_all_kinds(key):
     d = SharedDict()
@@ -105,8 +106,11 @@ def test_factories_in_factories():
     d = SharedDict()
 
     def fibonacci(n):
-        return n if n < 2 else d.get_or_set(n - 1, lambda: fibonacci(n - 1)) + d.get_or_set(
-            n - 2, lambda: fibonacci(n - 2)
+        return (
+            n
+            if n < 2
+            else d.get_or_set(n - 1, lambda: fibonacci(n - 1))
+            + d.get_or_set(n - 2, lambda: fibonacci(n - 2))
         )
 
     assert fibonacci(60) == 1548008755920
@@ -122,6 +126,7 @@ def test_waiting_for_oneself():
     with pytest.raises(RuntimeError, match="wait for itself"):
         d.get_or_set("a", lambda: e.get_or_set("a", lambda: d.get_or_set("a", fail, timeout=0)))
     assert d == e == {}
+
     # Who handles it goes on.
     def factory():
         with pytest.raises(RuntimeError):
