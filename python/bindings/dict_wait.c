@@ -20,11 +20,12 @@ static bool callable(PyObject *obj, const char *function, const char *name)
     return false;
 }
 
-/* As sobj_deadline, without a look at the clock where there is no timeout. */
-static int deadline_of(PyObject *timeout, int64_t *deadline)
+/* As sobj_timeout_init, without a look at the clock where there is no timeout. */
+static int limit_of(PyObject *timeout, struct sobj_timeout *limit)
 {
-    *deadline = SOBJ_FOREVER;
-    return timeout == NULL || timeout == Py_None ? 0 : sobj_deadline(timeout, deadline);
+    *limit = (struct sobj_timeout)SOBJ_NO_TIMEOUT;
+    return timeout == NULL || timeout == Py_None ? 0
+                                                 : sobj_timeout_init(limit, timeout);
 }
 
 /* Returns: the value of the key, a reference; MISSING if it is absent. */
@@ -117,7 +118,7 @@ static PyObject *make_value(SobjHandle *self, const struct sobj_key *key,
 /* Gets on a flight, or begins one: without waiting if that can be, else without the GIL.
  * Returns: the status, with `f` filled; INTERRUPTED: an exception is set. */
 static enum sobj_status join(SobjHandle *self, struct sobj_dict_key *copy,
-                             int64_t deadline, struct sobj_flight *f)
+                             const struct sobj_timeout *limit, struct sobj_flight *f)
 {
     struct sobj_domain *domain = sobj_local_domain(self->state);
     enum sobj_status status;
@@ -128,7 +129,7 @@ static enum sobj_status join(SobjHandle *self, struct sobj_dict_key *copy,
     status = sobj_flight_join(copy, 0, domain, f);
     if (status != SOBJ_TIMEOUT)
         return status;
-    if (sobj_wait_begin_core(&wait, self->state, self->core, deadline) < 0)
+    if (sobj_wait_begin(&wait, (PyObject *)self, limit) < 0)
         return SOBJ_INTERRUPTED;
     SOBJ_WAIT(status, sobj_flight_join(copy, wait.deadline, wait.domain, f));
     sobj_wait_end(&wait);
@@ -136,7 +137,8 @@ static enum sobj_status join(SobjHandle *self, struct sobj_dict_key *copy,
 }
 
 static PyObject *take_part(SobjHandle *self, PyObject *key, const struct sobj_key *k,
-                           PyObject *factory, PyObject *timeout, int64_t deadline)
+                           PyObject *factory, PyObject *timeout,
+                           const struct sobj_timeout *limit)
 {
     struct sobj_dict_key *copy;
     struct sobj_flight f;
@@ -144,7 +146,7 @@ static PyObject *take_part(SobjHandle *self, PyObject *key, const struct sobj_ke
 
     if (sobj_dict_key_new(self->core, k, &copy) != SOBJ_OK)
         return PyErr_NoMemory();
-    enum sobj_status status = join(self, copy, deadline, &f);
+    enum sobj_status status = join(self, copy, limit, &f);
     switch (status) {
     case SOBJ_OK:
         value = sobj_decode(self->state, f.value);
@@ -194,18 +196,17 @@ PyObject *sobj_dict_get_or_set(PyObject *op, PyObject *const *args, Py_ssize_t c
     SobjHandle *self = (SobjHandle *)op;
     PyObject *given[3] = {NULL, NULL, NULL}, *value;
     struct sobj_py_key k;
-    int64_t deadline;
+    struct sobj_timeout limit;
 
     if (sobj_args(&signature, args, count, keywords, given) < 0 ||
-        !callable(given[1], "get_or_set", "factory") ||
-        deadline_of(given[2], &deadline) < 0)
+        !callable(given[1], "get_or_set", "factory") || limit_of(given[2], &limit) < 0)
         return NULL;
     value = sobj_dict_lookup(self, given[0]);
     if (value != NULL || PyErr_Occurred())
         return value;
     if (sobj_py_key_init(self->state, given[0], &k) < 0)
         return NULL;
-    value = take_part(self, given[0], &k.key, given[1], given[2], deadline);
+    value = take_part(self, given[0], &k.key, given[1], given[2], &limit);
     sobj_py_key_fini(&k);
     return value;
 }
@@ -215,14 +216,15 @@ PyObject *sobj_dict_get_or_set(PyObject *op, PyObject *const *args, Py_ssize_t c
 /* Sleeps until the key has another cell than `seen`, which is borrowed.
  * Returns: 0, or -1 with an exception. */
 static int await_change(SobjHandle *self, struct sobj_dict_key *copy, sobj_cell seen,
-                        int64_t deadline, PyObject *key, PyObject *timeout)
+                        const struct sobj_timeout *limit, PyObject *key,
+                        PyObject *timeout)
 {
     enum sobj_status status = SOBJ_TIMEOUT;
     struct sobj_wait wait;
 
     /* A value that always changes and never pleases must not make this last for ever. */
-    if (deadline == SOBJ_FOREVER || sobj_clock() < deadline) {
-        if (sobj_wait_begin_core(&wait, self->state, self->core, deadline) < 0)
+    if (limit->deadline == SOBJ_FOREVER || sobj_clock() < limit->deadline) {
+        if (sobj_wait_begin(&wait, (PyObject *)self, limit) < 0)
             return -1;
         SOBJ_WAIT(status, sobj_dict_wait(copy, seen, wait.deadline, wait.domain));
         sobj_wait_end(&wait);
@@ -258,7 +260,8 @@ static int look(SobjHandle *self, sobj_cell cell, PyObject *predicate, PyObject 
 }
 
 static PyObject *wait_until(SobjHandle *self, PyObject *key, const struct sobj_key *k,
-                            PyObject *predicate, PyObject *timeout, int64_t deadline)
+                            PyObject *predicate, PyObject *timeout,
+                            const struct sobj_timeout *limit)
 {
     struct sobj_dict_key *copy;
     PyObject *value = NULL;
@@ -269,7 +272,7 @@ static PyObject *wait_until(SobjHandle *self, PyObject *key, const struct sobj_k
     while (result == 0) {
         sobj_cell cell = current(self, k);
         result = look(self, cell, predicate, &value);
-        if (result == 0 && await_change(self, copy, cell, deadline, key, timeout) < 0)
+        if (result == 0 && await_change(self, copy, cell, limit, key, timeout) < 0)
             result = -1;
         sobj_cell_unref(cell);
     }
@@ -294,14 +297,14 @@ PyObject *sobj_dict_wait_for(PyObject *op, PyObject *const *args, Py_ssize_t cou
     SobjHandle *self = (SobjHandle *)op;
     PyObject *given[3] = {NULL, NULL, NULL}, *value;
     struct sobj_py_key k;
-    int64_t deadline;
+    struct sobj_timeout limit;
 
     if (sobj_args(&signature, args, count, keywords, given) < 0 ||
         !callable(given[1], "wait_for", "predicate") ||
-        deadline_of(given[2], &deadline) < 0 ||
+        limit_of(given[2], &limit) < 0 ||
         sobj_py_key_init(self->state, given[0], &k) < 0)
         return NULL;
-    value = wait_until(self, given[0], &k.key, given[1], given[2], deadline);
+    value = wait_until(self, given[0], &k.key, given[1], given[2], &limit);
     sobj_py_key_fini(&k);
     return value;
 }
