@@ -63,10 +63,13 @@ def balance(request):
         return  # a traceback may hold anything
     # A thread frees what it has let go of when the system ends it, which on some versions
     # is after join() has returned, and tells nobody.
-    for _ in range(200):
+    give_up = time.monotonic() + 60
+    while True:
         after = live()
         if all(0 <= after[name] <= before[name] for name in before):
             return  # less, when a failed test's traceback has gone
+        if time.monotonic() > give_up:
+            break
         time.sleep(0.01)
     pytest.fail(f"not balanced: {before} before the test, {after} after it")
 
@@ -81,7 +84,7 @@ def run_python():
             [sys.executable, "-X", "faulthandler", *map(str, [*program, *args])],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=240,
             **options,
         )
         assert done.returncode == expected, (

@@ -336,7 +336,7 @@ static void test_large(void)
 int main(void)
 {
     tap_begin();
-    alarm(10); /* a channel that is broken may hang */
+    alarm(HANG_SECONDS); /* a channel that is broken may hang */
     struct balance b = balance_begin();
     test_object();
     for (unsigned i = 0; i < CAPACITIES; i++) {

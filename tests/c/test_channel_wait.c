@@ -14,8 +14,6 @@
 #include "sharedobj/channel.h"
 #include "tap.h"
 
-#define HANG_SECONDS 20
-
 static struct sobj_object *new_channel(uint32_t capacity)
 {
     struct sobj_object *ch;

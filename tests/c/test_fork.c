@@ -194,6 +194,7 @@ static void check_child(struct world *w, bool again)
     uint64_t nonce[2];
     int64_t value = 0;
 
+    alarm(HANG_SECONDS); /* a child that hangs ends, and is reported */
     sobj_process_nonce(nonce);
     expect(memcmp(nonce, w->nonce, sizeof nonce) != 0, "a nonce of its own");
     memcpy(w->nonce, nonce, sizeof nonce);
@@ -242,7 +243,6 @@ static void fork_once(struct world *w, bool again)
     pid_t pid = fork();
 
     if (pid == 0) {
-        alarm(30); /* a child that hangs ends, and is reported */
         check_child(w, again);
         _exit(tap_failures() != before);
     }
@@ -382,7 +382,7 @@ static void wait_fork_and_set(struct member *m)
         sched_yield();
     pid_t pid = fork();
     if (pid == 0) {
-        alarm(20);
+        alarm(HANG_SECONDS);
         expect(!watched(a), "nobody waits in the child");
 #if CHILD_THREADS
         crew_run(2, 1, 0, wait_and_set, a);

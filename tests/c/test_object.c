@@ -231,7 +231,8 @@ static void hunt(struct member *m)
     struct hunt *h = m->shared;
 
     if (m->index == 0) {
-        for (int i = 0; i < 1500; i++) {
+        /* At least one must be caught, however rarely the others run. */
+        for (int i = 0; i < 1500 || sobj_load_seq_cst(&h->caught) == 0; i++) {
             struct sobj_object *obj = thing_new();
             sobj_store_seq_cst(&h->id, sobj_id_of(obj));
             if (i % 16 == 0)

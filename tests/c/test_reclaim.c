@@ -142,10 +142,10 @@ static void free_outside(void *p)
 }
 
 /* The reader stays in its section until the writer has to wait for it, and a good while
- * longer. */
+ * longer; 20 times, and more if that did not show anything yet. */
 static void read_long(struct reading *r)
 {
-    for (int round = 1; round <= 20; round++) {
+    for (int round = 1; round <= 20 || (r->sure == 0 && round <= 2000); round++) {
         sobj__read_begin();
         sobj_store_seq_cst(&r->inside, round);
         int before = sobj_load_seq_cst(&r->retired);

@@ -38,7 +38,7 @@ def busy(interp):
     interp.prepare_main(begun=begun, end=end)
     thread = threading.Thread(target=interp.exec, args=("begun.send(1)\nend.recv()",))
     thread.start()
-    begun.recv(timeout=30)
+    begun.recv(timeout=240)
     yield interp
     end.send(1)
     thread.join()
@@ -137,7 +137,7 @@ def test_closed_by_another_thread_than_ran_it(interp):
     interp.exec("import threading; threading.Event().wait(0.001)")
     first = threading.Thread(target=interp.close)
     first.start()
-    first.join(30)
+    first.join(240)
     assert not first.is_alive()
 
     second = interpreters.create()
@@ -278,7 +278,7 @@ def test_handles_survive_the_interpreter_that_made_them(interp):
 def test_call_in_thread(interp):
     channel = so.Channel()
     thread = interp.call_in_thread(lambda channel, x: channel.send(x), channel, x=7)
-    assert channel.recv(timeout=30) == 7
+    assert channel.recv(timeout=240) == 7
     thread.join()
     assert not interp.is_running()
 

@@ -151,7 +151,6 @@ def test_interpreters_come_and_go():
     """24 interpreters in 3 threads, each made, used and destroyed while the main one and
     the others work with the same object."""
     a, n, stop = AtomicInt(), 500, threading.Event()
-    mine = 0
 
     def churn():
         for _ in range(8):
@@ -168,9 +167,11 @@ def test_interpreters_come_and_go():
 
     busy = in_thread(hammer)
     threads = [in_thread(churn) for _ in range(3)]
-    for thread in threads:
-        thread.join()
-    stop.set()
+    try:
+        for thread in threads:
+            thread.join()
+    finally:
+        stop.set()
     mine = busy.join()
     assert mine > 0 and a.get() == 3 * 8 * each(n) + mine
 

@@ -43,7 +43,7 @@ def demo(*args, **options):
         [sys.executable, "-X", "faulthandler", "-m", "sharedobj", "demo", *map(str, args)],
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=240,
         **options,
     )
 
@@ -272,9 +272,13 @@ def test_bar_on_a_terminal(tree):
     ],
 )
 def test_interrupted(moment, tty):
-    terminal = Terminal("--limit-mb", 3, tty=tty)
-    terminal.interrupt_when(moment)
-    assert terminal.end() == 130, terminal.output
+    for megabytes in (3, 10, 30):
+        terminal = Terminal("--limit-mb", megabytes, tty=tty)
+        terminal.interrupt_when(moment)
+        status = terminal.end()
+        if status != 0:
+            break  # else it was done before the signal came: that machine needs more to do
+    assert status == 130, terminal.output
     assert terminal.output.replace("\r", "").endswith("\ninterrupted; nothing is left running\n")
     assert "Traceback" not in terminal.output
     assert "Warning" not in terminal.output

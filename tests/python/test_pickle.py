@@ -136,7 +136,7 @@ def test_multiprocessing_says_so(run_python, tmp_path):
         "    child.start(); child.join()\n"
         "    sys.exit(child.exitcode != 1)\n"
     )
-    done = subprocess.run([sys.executable, program], capture_output=True, text=True, timeout=90)
+    done = subprocess.run([sys.executable, program], capture_output=True, text=True, timeout=240)
     assert done.returncode == 0 and "LookupError" in done.stderr, done.stderr
 
 

@@ -121,7 +121,7 @@ class _Thread(threading.Thread):
         finally:
             self.call = None
 
-    def join(self, timeout=60):
+    def join(self, timeout=240):
         super().join(timeout)
         assert not self.is_alive(), "the thread does not end"
         if self.error is not None:

@@ -95,7 +95,7 @@ def test_no_wrong_value_at_the_limits(limit, step):
     a = AtomicInt(start)
     legal = {start + i * step for i in range(4)}
     refused = AtomicInt()
-    done = threading.Event()
+    begun, done = threading.Event(), threading.Event()
 
     def push(add):
         for _ in range(N):
@@ -107,24 +107,26 @@ def test_no_wrong_value_at_the_limits(limit, step):
                 a.set(start)
 
     def watch():
-        looks = 0
         while not done.is_set():
             assert a.get() in legal
-            looks += 1
-        return looks
+            begun.set()
 
     def in_place():
         operator.iadd(a, step)
 
     watcher = in_thread(watch)
-    together(
-        lambda: push(in_place),
-        lambda: push(lambda: a.increment(step)),
-        lambda: push(lambda: a.decrement(-step)),
-        lambda: push(lambda: a.update(lambda v: v + step)),
-    )
-    done.set()
-    assert watcher.join() > 0 and refused.get() > 0
+    assert begun.wait(240)
+    try:
+        together(
+            lambda: push(in_place),
+            lambda: push(lambda: a.increment(step)),
+            lambda: push(lambda: a.decrement(-step)),
+            lambda: push(lambda: a.update(lambda v: v + step)),
+        )
+    finally:
+        done.set()
+    watcher.join()
+    assert refused.get() > 0
     assert a.get() in legal
 
 
@@ -165,7 +167,7 @@ def test_ping_pong():
         value = a.get()
         while value < 400:
             mine = value % 2 == parity
-            value = a.increment() if mine else a.wait(value, timeout=60)
+            value = a.increment() if mine else a.wait(value, timeout=240)
 
     together(lambda: play(0), lambda: play(1))
     assert a.get() >= 400
@@ -189,7 +191,7 @@ def test_every_way_to_write_wakes():
         a, started = AtomicInt(), AtomicInt()
         waiters = [in_thread(lambda a, s: (s.increment(), a.wait(0))[1], a, started) for _ in "ab"]
         while (n := started.get()) < 2:
-            started.wait(n, timeout=60)
+            started.wait(n, timeout=240)
         write(a)
         assert {waiter.join() for waiter in waiters} == {a.get()}
 
@@ -206,7 +208,7 @@ def test_waits_that_time_out_among_others_that_do_not():
             return 1
         return 0
 
-    waiters = [in_thread(lambda: a.wait(0, 60)) for _ in range(3)]
+    waiters = [in_thread(lambda: a.wait(0, 240)) for _ in range(3)]
     together(*[impatient] * 3)
     a.set(4)
     assert [waiter.join() for waiter in waiters] == [4, 4, 4]

@@ -58,7 +58,8 @@ struct member {
  * numbers, which the yields are drawn from, are seeded as well. */
 void crew_run(unsigned count, uint64_t seed, unsigned milliseconds,
               void (*work)(struct member *m), void *shared);
-/* Returns: false when the time is up, or somebody has called crew_stop. */
+/* Returns: false when the time is up, or somebody has called crew_stop; but true when a
+ * member first asks, so that each has a turn, however late it came to run. */
 bool crew_running(struct member *m);
 void crew_stop(struct member *m);
 /* Waits for all members, which must all come. */

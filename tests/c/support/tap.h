@@ -15,6 +15,10 @@
  * and for checks in loops: it says nothing unless it fails, and tap_end counts all its
  * failures as one more test.
  *
+ * No test depends on how fast things go. What must happen is waited for without a limit;
+ * HANG_SECONDS, for an alarm() or a deadline, is for what hangs if the core is wrong, and
+ * more than a loaded machine needs, but less than what tools/run-tap allows.
+ *
  * Atomic accesses of the tests are sequentially consistent, which needs no argument;
  * where one is weaker, that is what is tested, and its comment says so.
  */
@@ -25,6 +29,8 @@
 #include <stdint.h>
 
 #include "sharedobj/runtime.h"
+
+#define HANG_SECONDS 100
 
 void tap_begin(void);
 /* Returns: the exit code for main. */

@@ -9,7 +9,7 @@
 #include "sharedobj/atomic_int.h"
 #include "tap.h"
 
-#define LONG_TIME ((int64_t)20 * 1000000000)
+#define LONG_TIME ((int64_t)HANG_SECONDS * 1000000000)
 
 struct recorded {
     struct history h;

@@ -302,7 +302,8 @@ int main(int argc, char **argv)
     history_fini(&r.h);
     diag("%llu histories of %u threads, %llu undecided", (unsigned long long)r.rounds,
          r.recorders, (unsigned long long)r.undecided);
-    ok(r.undecided * 10 <= r.rounds, "nearly all histories were decided");
+    /* On a slow machine there may be one history only. */
+    ok(r.undecided <= 1 + r.rounds / 10, "nearly all histories were decided");
     balance_check(&b, "dict histories");
     return tap_end();
 }

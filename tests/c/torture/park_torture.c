@@ -10,7 +10,7 @@
 #include "reclaim.h"
 #include "tap.h"
 
-#define LONG_TIME ((int64_t)20 * 1000000000)
+#define LONG_TIME ((int64_t)HANG_SECONDS * 1000000000)
 
 struct semaphore {
     SOBJ_ALIGNED _Atomic(int) permits;
