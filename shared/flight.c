@@ -341,6 +341,7 @@ static enum sobj_status sleep_once(struct sobj_dict_key *k, struct sobj__passeng
         *found = sobj__dict_key_look(k, value); /* W1 */
         if (!decided && !*found)
             status = sobj__park(&parker, deadline);
+        SOBJ_PAUSE("flight.woken");
         sobj__watch_leave(k, &watcher);
         lock();
         p->parker = NULL;
@@ -448,7 +449,9 @@ enum sobj_status sobj_flight_join(struct sobj_dict_key *k, int64_t deadline,
         }
         if (found)
             return SOBJ_OK;
-        if (p.outcome != SOBJ__AGAIN)
-            return status;
+        /* The end of a wait stays one, also if the flight is over: a signal that came
+         * must not be slept through. */
+        if (status != SOBJ_OK)
+            return sobj__dict_key_look(k, &out->value) ? SOBJ_OK : status;
     }
 }

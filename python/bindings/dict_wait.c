@@ -222,6 +222,9 @@ static int await_change(SobjHandle *self, struct sobj_dict_key *copy, sobj_cell 
     enum sobj_status status = SOBJ_TIMEOUT;
     struct sobj_wait wait;
 
+    /* A signal that came together with the last change, while no Python code ran. */
+    if (PyErr_CheckSignals() < 0)
+        return -1;
     /* A value that always changes and never pleases must not make this last for ever. */
     if (limit->deadline == SOBJ_FOREVER || sobj_clock() < limit->deadline) {
         if (sobj_wait_begin(&wait, (PyObject *)self, limit) < 0)

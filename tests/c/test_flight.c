@@ -151,6 +151,28 @@ static void test_late_passenger(void)
     end(d, "late");
 }
 
+/* The wait of a passenger ends, and then its flight, without a value for it: the wait has
+ * ended all the same (a signal would otherwise be slept through). */
+static void test_end_of_wait_counts(void)
+{
+    struct sobj_object *d = dict_new();
+    struct landing l = {.r = rider_for(d, 8)};
+    struct rider late = rider_for(d, 8);
+    struct pause p, q;
+
+    late.deadline = sobj_clock() + 1000000;
+    expect(pause_at(&p, "flight.land", 0, join_and_land, &l), "landing");
+    expect(dict_drop(d, 8), "removed");
+    expect(pause_at(&q, "flight.woken", 0, join, &late), "timed out");
+    pause_end(&p);
+    expect(aboard() == 0, "told to look again");
+    pause_end(&q);
+    ok(late.status == SOBJ_TIMEOUT && flights() == 0, "the end of a wait counts");
+    done(&l.r);
+    done(&late);
+    end(d, "end of wait");
+}
+
 static void test_earlier_value_wins(void)
 {
     struct sobj_object *d = dict_new();
@@ -326,6 +348,7 @@ int main(void)
     test_value_for_all();
     test_value_removed_at_once();
     test_late_passenger();
+    test_end_of_wait_counts();
     test_earlier_value_wins();
     test_next_in_line();
     test_one_at_a_time();
