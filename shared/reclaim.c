@@ -7,6 +7,12 @@
 
 #include "platform/platform.h"
 
+void sobj__grace_period(void)
+{
+    urcu_bp_synchronize_rcu();
+    SOBJ__TSAN_GRACE_PERIOD_END();
+}
+
 static bool batch_grow(struct sobj__batch *b)
 {
     uint32_t capacity = b->capacity != 0 ? b->capacity * 2 : SOBJ__BATCH_ITEMS + 64;
@@ -38,8 +44,7 @@ void sobj__retire(void *p, void (*free_fn)(void *p), size_t bytes)
 
 no_memory:
     if (!urcu_bp_read_ongoing()) {
-        urcu_bp_synchronize_rcu();
-        SOBJ__TSAN_GRACE_PERIOD_END();
+        sobj__grace_period();
         free_fn(p);
     }
     /* Inside a section with no memory for one pointer: `p` is leaked. */
@@ -53,8 +58,7 @@ static void grace_period(struct sobj__batch *b)
 {
     int64_t took = sobj__now();
 
-    urcu_bp_synchronize_rcu();
-    SOBJ__TSAN_GRACE_PERIOD_END();
+    sobj__grace_period();
     took = sobj__now() - took;
     if (took > SLOW_NS && b->scale < SOBJ__BATCH_SCALE_MAX)
         b->scale++;
@@ -123,31 +127,30 @@ void sobj__reclaim_flush(void)
         run(self, true);
 }
 
-SOBJ_NOINLINE void sobj__gate_pass(void)
+SOBJ_NOINLINE void sobj__fork_gate_pass(void)
 {
-    /* Acquire: pairs with the release in gate_open; in the child nothing is read that
-     * the handlers have not put in order. */
-    while (sobj_load_acquire(&sobj__gate) != 0) {
+    /* Acquire: pairs with the release in fork_gate_open; in the child nothing is read
+     * that the handlers have not put in order. */
+    while (sobj_load_acquire(&sobj__fork_gate) != 0) {
         sobj__read_end();
         void *token = sobj__hooks.detach != NULL ? sobj__hooks.detach() : NULL;
-        sobj__os_wait(&sobj__gate, 1, SOBJ__FOREVER);
+        sobj__os_wait(&sobj__fork_gate, 1, SOBJ__FOREVER);
         if (token != NULL)
             sobj__hooks.attach(token);
         urcu_bp_read_lock();
     }
 }
 
-void sobj__gate_close(void)
+void sobj__fork_gate_close(void)
 {
     /* SeqCst: precedes the grace period, which orders it against every section. */
-    sobj_store_seq_cst(&sobj__gate, 1);
-    urcu_bp_synchronize_rcu();
-    SOBJ__TSAN_GRACE_PERIOD_END();
+    sobj_store_seq_cst(&sobj__fork_gate, 1);
+    sobj__grace_period();
 }
 
-void sobj__gate_open(void)
+void sobj__fork_gate_open(void)
 {
-    /* Release: pairs with the acquire in gate_pass. */
-    sobj_store_release(&sobj__gate, 0);
-    sobj__os_wake(&sobj__gate, INT_MAX);
+    /* Release: pairs with the acquire in fork_gate_pass. */
+    sobj_store_release(&sobj__fork_gate, 0);
+    sobj__os_wake(&sobj__fork_gate, INT_MAX);
 }

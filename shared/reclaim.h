@@ -34,7 +34,7 @@
 #include "thread.h"
 
 /* The fork gate: 0 open, 1 closed. The instance lives in runtime.c. */
-extern _Atomic(uint32_t) sobj__gate;
+extern _Atomic(uint32_t) sobj__fork_gate;
 extern struct sobj_hooks sobj__hooks;
 
 /* The limits of a batch. A grace period that had to wait for a descheduled reader takes
@@ -83,7 +83,7 @@ SOBJ_INLINE void sobj__read_end(void)
 }
 
 /* Leaves the section, waits until the gate is open and returns in a section again. */
-void sobj__gate_pass(void);
+void sobj__fork_gate_pass(void);
 
 /* Runs the due grace period. Needs: no section. Blocks: until it has passed, with the
  * host's lock released. */
@@ -95,8 +95,8 @@ SOBJ_INLINE void sobj__write_begin(void)
     urcu_bp_read_lock();
     /* Relaxed: a fork closes the gate and then runs a grace period, which waits for
      * this section unless the section sees the closed gate. */
-    if (SOBJ_UNLIKELY(sobj_load_relaxed(&sobj__gate) != 0))
-        sobj__gate_pass();
+    if (SOBJ_UNLIKELY(sobj_load_relaxed(&sobj__fork_gate) != 0))
+        sobj__fork_gate_pass();
 }
 
 SOBJ_INLINE void sobj__write_end(void)
@@ -108,6 +108,10 @@ SOBJ_INLINE void sobj__write_end(void)
     if (SOBJ_UNLIKELY(self != NULL && self->batch.due))
         sobj__reclaim_run(self);
 }
+
+/* Waits until every section that is running now has ended. Needs: no section, and the
+ * host's lock let go of, if it may take long. */
+void sobj__grace_period(void);
 
 /* Frees `p` by `free_fn(p)` after a grace period. `bytes` is its size, for the limit.
  * Needs: a write section, or a free function that a flush has called; the child of a
@@ -121,7 +125,7 @@ void sobj__reclaim_flush(void);
 
 /* Closes the gate and waits until no write section runs; opens it. Only the fork
  * handlers of runtime.c call them. */
-void sobj__gate_close(void);
-void sobj__gate_open(void);
+void sobj__fork_gate_close(void);
+void sobj__fork_gate_open(void);
 
 #endif

@@ -17,7 +17,7 @@
 
 struct sobj__threads sobj__threads = {.lock = PTHREAD_MUTEX_INITIALIZER,
                                       .leaves = sobj__flights_thread_end};
-_Atomic(uint32_t) sobj__gate;
+_Atomic(uint32_t) sobj__fork_gate;
 struct sobj_hooks sobj__hooks;
 struct sobj__domains sobj__domains;
 struct sobj__objects sobj__objects;
@@ -40,7 +40,7 @@ static struct {
 static void fork_prepare(void)
 {
     pthread_mutex_lock(&process.fork_lock);
-    sobj__gate_close();
+    sobj__fork_gate_close();
     /* liburcu's locks first: a thread inside a read section may want the thread list,
      * and whoever has liburcu's locks may wait for that section. */
     urcu_bp_before_fork();
@@ -51,7 +51,7 @@ static void fork_parent(void)
 {
     sobj__threads_fork_parent();
     urcu_bp_after_fork_parent();
-    sobj__gate_open();
+    sobj__fork_gate_open();
     pthread_mutex_unlock(&process.fork_lock);
 }
 
@@ -59,7 +59,7 @@ static void fork_child(void)
 {
     urcu_bp_after_fork_child();
     /* Nobody else is here, and what follows may open write sections. */
-    sobj__gate_open();
+    sobj__fork_gate_open();
     sobj__threads_fork_child();
     sobj__domains_fork_child();
     sobj__objects_fork_child();

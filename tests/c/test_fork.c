@@ -198,7 +198,7 @@ static void check_child(struct world *w, bool again)
     sobj_process_nonce(nonce);
     expect(memcmp(nonce, w->nonce, sizeof nonce) != 0, "a nonce of its own");
     memcpy(w->nonce, nonce, sizeof nonce);
-    expect(sobj_load_seq_cst(&sobj__gate) == 0, "gate open");
+    expect(sobj_load_seq_cst(&sobj__fork_gate) == 0, "gate open");
     expect(w->a == w->b, "no write section half done");
     expect(sobj_load_seq_cst(&w->lock.state) == 0, "unlocked");
     check_tables();
