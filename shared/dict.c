@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* L3: operations of the dict. Contract: sharedobj/dict.h; structure and invariants:
- * dict_internal.h. Each operation loads the root once per attempt, so that one that
- * began before a clear() is ordered before it.
+/* L3: operations of the dict on one key; those on all of it are in dict_whole.c.
+ * Contract: sharedobj/dict.h; structure and invariants: dict_internal.h.
  */
 #include <stdlib.h>
 
 #include "alloc.h"
-#include "dict_internal.h"
+#include "dict_snapshot.h"
 #include "dict_watch.h"
 
-/* A table is moved on when this much of it is used. */
-#define FULL_ENOUGH(slots) ((slots) * 7 / 10 + 1)
-/* ... or when less than 1/16 of it lives and it is larger than this. */
+/* A table is moved on when less than 1/16 of it lives and it is larger than this. */
 #define SHRINK_MIN 256u
 
 void sobj_out_ref(struct sobj_out *out) { sobj_cell_ref(out->cell); }
@@ -75,12 +72,6 @@ SOBJ_INLINE struct sobj__node *find(struct sobj__table *t, const struct sobj__pr
     }
 }
 
-SOBJ_INLINE struct sobj__table *root_of(struct sobj__dict *d)
-{
-    /* Acquire: pairs with the CAS that published the table. */
-    return sobj_load_acquire(&d->root);
-}
-
 enum sobj_status sobj_dict_get(struct sobj_object *obj, const struct sobj_key *key,
                                struct sobj_out *out)
 {
@@ -90,7 +81,7 @@ enum sobj_status sobj_dict_get(struct sobj_object *obj, const struct sobj_key *k
 
     sobj__probe_init(&p, key);
     sobj__read_begin();
-    if (find(root_of(sobj__dict_of(obj)), &p, &v) != NULL) {
+    if (find(sobj__dict_root(sobj__dict_of(obj)), &p, &v) != NULL) {
         hand_out(out, v);
         status = SOBJ_OK;
     }
@@ -142,7 +133,7 @@ static bool judge_head(struct sobj__dict *d, struct place *place)
 static enum sobj_status locate(struct sobj__dict *d, const struct sobj__probe *p,
                                struct place *place)
 {
-    struct sobj__table *t = root_of(d);
+    struct sobj__table *t = sobj__dict_root(d);
 
     for (;;) {
         struct sobj__path path;
@@ -159,7 +150,7 @@ static enum sobj_status locate(struct sobj__dict *d, const struct sobj__probe *p
                     place->kind = VACANT;
                     return SOBJ_OK;
                 }
-                /* SeqCst: everybody goes on to the next table from here (T2, W2). */
+                /* SeqCst: everybody goes on to the next table from here (T2, K2). */
                 on = sobj_cas_seq_cst(place->slot, &place->word, SOBJ__FROZEN_SLOT);
             }
             if (place->word >> 48 == p->fingerprint) {
@@ -227,10 +218,10 @@ static enum sobj_status insert(struct sobj__dict *d, struct place *place,
     sobj_add_relaxed(&body->live, 1);
     SOBJ_PAUSE("dict.insert");
     if (place->kind == VACANT)
-        /* SeqCst: publishes the node; the insertion happens here (T1, T6, W1). */
+        /* SeqCst: publishes the node; the insertion happens here (T1, T6, K1). */
         inserted = sobj_cas_seq_cst(place->slot, &place->word, sobj__slot_word(n));
     else
-        /* SeqCst: publishes the node; the insertion happens here (T1, W1). */
+        /* SeqCst: publishes the node; the insertion happens here (T1, K1). */
         inserted = sobj_cas_seq_cst(&place->node->value, &expected, sobj__forward(n));
     if (!inserted) {
         abandon(body, n);
@@ -244,7 +235,7 @@ static enum sobj_status insert(struct sobj__dict *d, struct place *place,
     } else {
         /* Relaxed: a fill level. */
         uint64_t used = sobj_add_relaxed(&t->used, 1) + 1;
-        if (SOBJ_UNLIKELY(used >= FULL_ENOUGH(t->mask + 1)))
+        if (SOBJ_UNLIKELY(used >= SOBJ__FULL_ENOUGH(t->mask + 1)))
             /* Without memory the table just gets fuller; the last slot will tell. */
             (void)sobj__table_start(d, t, 0, false);
     }
@@ -256,6 +247,7 @@ static enum sobj_status insert(struct sobj__dict *d, struct place *place,
 enum op { SET, ADD, EXCHANGE, INCREMENT };
 
 struct change {
+    uint64_t mode;        /* of the dict */
     sobj_cell value;      /* to store; INCREMENT: computed */
     sobj_cell n, start;   /* INCREMENT */
     struct sobj_out *out; /* ADD, EXCHANGE */
@@ -286,8 +278,8 @@ static enum sobj_status add_cells(sobj_cell a, sobj_cell b, sobj_cell *sum)
 }
 
 /* The change at a key that lives. Returns: a final status, or MISMATCH: look again. */
-SOBJ_INLINE enum sobj_status change_live(struct place *place, struct change *c,
-                                         const enum op op)
+SOBJ_INLINE enum sobj_status change_live(struct sobj__dict *d, struct place *place,
+                                         struct change *c, const enum op op)
 {
     sobj_cell v = place->value;
 
@@ -306,8 +298,10 @@ SOBJ_INLINE enum sobj_status change_live(struct place *place, struct change *c,
                 hand_out(c->out, v);
             return SOBJ_OK;
         }
+        if (SOBJ_UNLIKELY(c->mode & SOBJ__LOG))
+            sobj__snapshot_save(d, place->table->body, place->node, v);
         SOBJ_PAUSE("dict.store");
-        /* SeqCst: publishes the value's blob; the change happens here (W1). */
+        /* SeqCst: publishes the value's blob; the change happens here (K1). */
         if (sobj_cas_seq_cst(&place->node->value, &v, c->value)) {
             c->stored = true;
             if (op == EXCHANGE)
@@ -339,14 +333,6 @@ SOBJ_INLINE enum sobj_status change_absent(struct sobj__dict *d, struct place *p
     return status;
 }
 
-/* Returns: whether the object must not be changed, and why. */
-SOBJ_INLINE enum sobj_status writable(struct sobj_object *obj)
-{
-    uint64_t mode = sobj__mode(obj);
-
-    return SOBJ_UNLIKELY(mode & SOBJ__FROZEN) ? SOBJ_FROZEN : SOBJ_OK;
-}
-
 SOBJ_INLINE enum sobj_status update(struct sobj_object *obj, const struct sobj_key *key,
                                     struct change *c, const enum op op)
 {
@@ -356,14 +342,13 @@ SOBJ_INLINE enum sobj_status update(struct sobj_object *obj, const struct sobj_k
     enum sobj_status status;
 
     sobj__probe_init(&p, key);
-    sobj__write_begin();
-    status = writable(obj);
+    status = sobj__dict_begin(d, &c->mode);
     if (SOBJ_LIKELY(status == SOBJ_OK)) {
         do {
             status = locate(d, &p, &place);
             if (SOBJ_UNLIKELY(status != SOBJ_OK))
                 break;
-            status = place.kind == LIVE ? change_live(&place, c, op)
+            status = place.kind == LIVE ? change_live(d, &place, c, op)
                                         : change_absent(d, &place, &p, c, op);
         } while (SOBJ_UNLIKELY(status == SOBJ_MISMATCH));
         sobj__table_help(d);
@@ -421,12 +406,16 @@ static enum sobj_status replace_live(struct sobj_object *obj,
     struct sobj__probe p;
     struct sobj__node *n;
     enum sobj_status status;
+    uint64_t mode;
 
     sobj__probe_init(&p, key);
-    sobj__write_begin();
-    status = writable(obj);
+    status = sobj__dict_begin(d, &mode);
+    if (status != SOBJ_OK) {
+        sobj__write_end();
+        return status;
+    }
     while (status == SOBJ_OK) {
-        struct sobj__table *t = root_of(d);
+        struct sobj__table *t = sobj__dict_root(d);
         n = find(t, &p, &v);
         if (n == NULL) {
             status = SOBJ_NOT_FOUND;
@@ -436,7 +425,10 @@ static enum sobj_status replace_live(struct sobj_object *obj,
             status = SOBJ_MISMATCH;
             break;
         }
-        /* SeqCst: publishes the value; the change happens here (W1). */
+        if (SOBJ_UNLIKELY(mode & SOBJ__LOG))
+            sobj__snapshot_save(d, t->body, n, v);
+        SOBJ_PAUSE("dict.replace");
+        /* SeqCst: publishes the value; the change happens here (K1). */
         if (!sobj_cas_seq_cst(&n->value, &v, put))
             continue;
         hand_out(out, v);
@@ -479,128 +471,18 @@ enum sobj_status sobj_dict_compare_and_set(struct sobj_object *d,
         status = sobj_dict_add(d, key, desired, NULL);
         return status == SOBJ_EXISTS ? SOBJ_MISMATCH : status;
     }
-    sobj__write_begin();
-    status = writable(d);
+    /* Nothing is to be changed, but a frozen dict says so to whoever tries. */
+    struct sobj__probe p;
+    uint64_t mode;
+    sobj_cell v;
+    status = sobj__dict_begin(sobj__dict_of(d), &mode);
     sobj__write_end();
     if (status != SOBJ_OK)
         return status;
-    struct sobj__probe p;
-    sobj_cell v;
     sobj__probe_init(&p, key);
     sobj__read_begin();
-    status = find(root_of(sobj__dict_of(d)), &p, &v) == NULL ? SOBJ_OK : SOBJ_MISMATCH;
+    status = find(sobj__dict_root(sobj__dict_of(d)), &p, &v) == NULL ? SOBJ_OK
+                                                                     : SOBJ_MISMATCH;
     sobj__read_end();
     return status;
-}
-
-/* ---- the whole */
-
-static void body_free_cb(void *t) { sobj__body_free(t); }
-
-/* Returns: about what freeing the body of `t` gives back, without values. */
-static size_t body_bytes(struct sobj__table *t)
-{
-    /* Relaxed: an estimate. */
-    int64_t live = sobj_load_relaxed(&t->body->live);
-
-    return (t->mask + 1) * sizeof(sobj__slot_t) + (live > 0 ? (size_t)live * 64 : 0);
-}
-
-enum sobj_status sobj_dict_clear(struct sobj_object *obj)
-{
-    struct sobj__dict *d = sobj__dict_of(obj);
-    struct sobj__table *fresh, *old;
-    enum sobj_status status;
-
-    sobj__write_begin();
-    status = writable(obj);
-    while (status == SOBJ_OK) {
-        old = root_of(d);
-        /* Relaxed: any number greater than all before (L2). */
-        fresh = sobj__body_new(sobj_load_relaxed(&old->body->tail) + 1, 0);
-        if (fresh == NULL) {
-            status = SOBJ_NO_MEMORY;
-            break;
-        }
-        SOBJ_PAUSE("dict.clear");
-        /* SeqCst: everything goes at this moment; against move_chunk (W1). A root that
-         * has changed makes us count anew: two bodies must not share an epoch. */
-        if (sobj_cas_seq_cst(&d->root, &old, fresh)) {
-            sobj__retire(old, body_free_cb, body_bytes(old));
-            break;
-        }
-        sobj__body_free(fresh);
-    }
-    sobj__write_end();
-    if (status == SOBJ_OK)
-        sobj__dict_changed_all(d);
-    return status;
-}
-
-size_t sobj_dict_len(const struct sobj_object *obj)
-{
-    sobj__read_begin();
-    /* Acquire: whoever has seen an insertion counts it (C1). */
-    int64_t live = sobj_load_acquire(&root_of(sobj__dict_of(obj))->body->live);
-    sobj__read_end();
-    return live > 0 ? (size_t)live : 0;
-}
-
-void sobj_dict_reserve(struct sobj_object *obj, size_t entries)
-{
-    struct sobj__dict *d = sobj__dict_of(obj);
-
-    sobj__write_begin();
-    struct sobj__table *t = root_of(d);
-    if (entries >= FULL_ENOUGH(t->mask + 1) &&
-        sobj__table_start(d, t, entries, false) == SOBJ_OK) {
-        for (uint64_t i = 0; i < t->chunks && root_of(d) == t; i++)
-            sobj__table_help(d);
-    }
-    sobj__write_end();
-}
-
-static void dict_destroy(struct sobj_object *obj)
-{
-    struct sobj__dict *d = sobj__dict_of(obj);
-
-    sobj__body_free(root_of(d));
-    sobj__watch_free(d);
-    sobj__free(SOBJ_COUNT_BLOCKS, d, sizeof *d);
-}
-
-static void dict_fork_child(struct sobj_object *obj)
-{
-    sobj__watch_fork_child(sobj__dict_of(obj));
-}
-
-static size_t dict_bytes(const struct sobj_object *obj)
-{
-    return body_bytes(root_of(sobj__dict_of(obj)));
-}
-
-static const struct sobj__type dict_type = {
-    .tag = SOBJ_TYPE_DICT,
-    .name = "SharedDict",
-    .destroy = dict_destroy,
-    .fork_child = dict_fork_child,
-    .bytes = dict_bytes,
-};
-
-enum sobj_status sobj_dict_new(size_t expected, struct sobj_object **out)
-{
-    struct sobj__dict *d = sobj__alloc_aligned(SOBJ_COUNT_BLOCKS, sizeof *d);
-    struct sobj__table *t = d != NULL ? sobj__body_new(0, expected) : NULL;
-
-    if (t != NULL) {
-        atomic_init(&d->root, t);
-        atomic_init(&d->watch, NULL);
-        if (sobj__object_init(&d->header, &dict_type) == SOBJ_OK) {
-            *out = &d->header;
-            return SOBJ_OK;
-        }
-        sobj__body_free(t);
-    }
-    sobj__free(SOBJ_COUNT_BLOCKS, d, sizeof *d);
-    return SOBJ_NO_MEMORY;
 }

@@ -3,9 +3,10 @@
  * sharedobj/dict.h.
  *
  *   dict ── root ──> table ──┬─ slots: [fingerprint:16 | node:48], 8 to a cache line
- *                            ├─ next: the table it is being moved to, or NULL
- *                            └─ body ──┬─ live, dead, tail: counts and positions
- *                                      └─ order log: segment -> segment -> ...
+ *     │                      ├─ next: the table it is being moved to, or NULL
+ *     │                      └─ body ──┬─ live, dead, tail: counts and positions
+ *     │                                └─ order log: segment -> segment -> ...
+ *     └─ snapshots: {body, cut, saved values} -> ...
  *   node = {value cell, hash, position | key tag, references, key bytes}
  *
  * The table is open addressing with linear probing over cache lines and cooperative
@@ -42,166 +43,44 @@
  *   L1  A node is in the order log before it is in a slot. What a reader finds in the
  *       table is already in the log. `LINKED` says that the slot exchange has happened;
  *       a walker that meets a node without it asks the table.
- *   L2  Positions only grow, and each body begins beyond where the one before it was, so
- *       that no two share an epoch. A key keeps the position of its insertion; an attempt
- *       to insert that fails gives its position up.
+ *   L2  Positions only grow, from 0 in each body. A body gets its epoch, one more than
+ *       that of the body before it, when it becomes the dict's content; so no two that a
+ *       dict has had share one. A key keeps the position of its insertion; an attempt to
+ *       insert that fails gives its position up.
  *   L3  A cell leaves 0 once: to a node, or to CLOSED by a compaction, whose inserter
  *       then takes a new position.
  *   L4  Compaction replaces a run of full segments by one segment with the nodes that
  *       are not dead. The last segment is ended early, its positions skipped, when it is
  *       large for what lives. One thread at a time; others do not wait, they skip it.
+ *       None while a snapshot of the body is being read (S3).
  *   R1  A node has a reference from its slot or forward (until a grace period after it
  *       has left) and one from each segment; at 0 it is freed at once.
  *   C1  `live` goes up before the exchange that inserts and down again if that fails,
  *       and down after the one that deletes: never too low, exact at rest.
+ *   W1  Whatever changes a dict's content, tables or log is one write section that has
+ *       begun with sobj__dict_begin, that is, passed the dict's gate (gate.h).
+ *   W2  A body is reachable from one root. It becomes that by one exchange, and goes by
+ *       one. An operation loads the root once per attempt; if it finds itself in a body
+ *       that has gone meanwhile, it is ordered before that exchange.
+ *   W3  `content` counts these exchanges: those begun in its high half, before the
+ *       exchange, those finished in its low half, after it. A node that was found under
+ *       a root read after the word, both halves being equal, is in the content for as
+ *       long as the word is the same. So who keeps a node for later reads its value
+ *       first and the word then: if that is still the same, the value was the key's at
+ *       that moment. (After 2^32 exchanges the halves differ for good.)
+ *   S*  Snapshots: dict_snapshot.h.
  *
- * Progress: all operations are lock-free: a thread that stops anywhere delays only the
- * end of a migration's clean-up (T4) and of a compaction (memory, not operations).
+ * Progress: all operations are lock-free as long as nobody closes the gate: a thread that
+ * stops anywhere delays only the end of a migration's clean-up (T4) and of a compaction
+ * (memory, not operations). Snapshot, freeze and the taking of a body close the gate for
+ * a grace period.
  */
 #ifndef SOBJ_DICT_INTERNAL_H
 #define SOBJ_DICT_INTERNAL_H
 
-#include "atomic.h"
-#include "object.h"
+#include "dict_node.h"
+#include "gate.h"
 #include "reclaim.h"
-#include "sharedobj/dict.h"
-#include "value.h"
-
-/* ---- nodes */
-
-struct sobj__node {
-    _Atomic(sobj_cell) value;
-    uint64_t hash;          /* const */
-    uint64_t meta;          /* position << 16 | tag; const once in a slot */
-    _Atomic(uint32_t) refs; /* count, and LINKED */
-    unsigned char key[];    /* as the tag says; const */
-};
-#define SOBJ__LINKED 0x80000000u
-
-/* Key tag: kind:3 | EXTRA:1 | length:12. Length 4095: see below. */
-#define SOBJ__TAG_EXTRA 0x1000u
-#define SOBJ__TAG_LENGTH 0x0fffu
-#define SOBJ__TAG_MAX 0x0fffu
-
-/* Keys that are long, are streams or have another given form carry this at offset 32,
- * then: canonical bytes padded to 8, given stream, pointers to cores (references). */
-struct sobj__key_extra {
-    uint64_t size, given_size;
-    uint32_t edges, pad;
-};
-#define SOBJ__EXTRA_OFFSET 32
-
-/* Marks in node values. */
-#define SOBJ__DELETED SOBJ__MARK(0)
-#define SOBJ__DROPPED SOBJ__MARK(1)
-#define SOBJ__FORWARD_KIND (SOBJ_SP_MARKS + 2)
-
-SOBJ_INLINE bool sobj__is_mark(sobj_cell v)
-{
-    return SOBJ_UNLIKELY(sobj_is_special(v) && sobj_special_kind(v) >= SOBJ_SP_MARKS);
-}
-SOBJ_INLINE sobj_cell sobj__forward(struct sobj__node *n)
-{
-    return SOBJ_SPECIAL(SOBJ__FORWARD_KIND, (uintptr_t)n);
-}
-SOBJ_INLINE struct sobj__node *sobj__forwarded(sobj_cell v)
-{
-    if (sobj_is_special(v) && (unsigned)sobj_special_kind(v) == SOBJ__FORWARD_KIND)
-        return (struct sobj__node *)(uintptr_t)sobj_special_payload(v);
-    return NULL;
-}
-
-SOBJ_INLINE uint64_t sobj__node_position(const struct sobj__node *n)
-{
-    return n->meta >> 16;
-}
-
-/* A key prepared for probing. */
-struct sobj__probe {
-    const struct sobj_key *key;
-    uint64_t hash;
-    const void *bytes;
-    size_t size;
-    uint32_t tag;         /* without EXTRA */
-    uint32_t fingerprint; /* odd */
-    uint64_t spread;      /* top bits choose the slot */
-};
-
-#define SOBJ__SPREAD 0x9e3779b97f4a7c15u
-
-SOBJ_INLINE uint32_t sobj__fingerprint(uint64_t hash)
-{
-    return (uint32_t)(hash & 0x7fff) << 1 | 1;
-}
-
-SOBJ_INLINE void sobj__probe_init(struct sobj__probe *p, const struct sobj_key *key)
-{
-    p->key = key;
-    p->hash = key->hash;
-    p->bytes = key->bytes;
-    p->size = key->size;
-    p->tag = (uint32_t)key->kind << 13 |
-             (uint32_t)(key->size < SOBJ__TAG_MAX ? key->size : SOBJ__TAG_MAX);
-    p->fingerprint = sobj__fingerprint(key->hash);
-    p->spread = key->hash * SOBJ__SPREAD;
-}
-
-SOBJ_INLINE const struct sobj__key_extra *sobj__node_extra(const struct sobj__node *n)
-{
-    return (const void *)((const char *)n + SOBJ__EXTRA_OFFSET);
-}
-
-/* Whether two blocks of memory are equal; inlined, because a call of memcmp costs more
- * than comparing a usual key. */
-SOBJ_INLINE bool sobj__bytes_equal(const void *a, const void *b, size_t size)
-{
-    const unsigned char *x = a, *y = b;
-    uint64_t p, q;
-
-    if (SOBJ_LIKELY(size >= 8)) {
-        for (; size > 8; size -= 8, x += 8, y += 8) {
-            memcpy(&p, x, 8);
-            memcpy(&q, y, 8);
-            if (p != q)
-                return false;
-        }
-        /* The last eight bytes; some may have been compared already. */
-        memcpy(&p, x + size - 8, 8);
-        memcpy(&q, y + size - 8, 8);
-        return p == q;
-    }
-    for (; size != 0; size--)
-        if (*x++ != *y++)
-            return false;
-    return true;
-}
-
-/* The same question as below for the bytes of a key with an extra part. */
-bool sobj__node_has_extra_key(const struct sobj__node *n, const void *bytes,
-                              size_t size);
-
-/* Whether `n` has the probe's key. */
-SOBJ_INLINE bool sobj__node_has_key(const struct sobj__node *n,
-                                    const struct sobj__probe *p)
-{
-    if (SOBJ_UNLIKELY(n->hash != p->hash))
-        return false;
-    uint32_t difference = ((uint32_t)n->meta ^ p->tag) & 0xffff;
-    if (SOBJ_LIKELY(difference == 0))
-        return sobj__bytes_equal(n->key, p->bytes, p->size);
-    return difference == SOBJ__TAG_EXTRA &&
-           sobj__node_has_extra_key(n, p->bytes, p->size);
-}
-
-/* Makes a node with two references (log and slot). Returns: NULL on no memory. */
-struct sobj__node *sobj__node_new(const struct sobj__probe *p, sobj_cell value);
-void sobj__node_unref(struct sobj__node *n);
-void sobj__node_unref_cb(void *n);
-/* Fills all but the value. */
-void sobj__node_entry(struct sobj__node *n, struct sobj_entry *entry);
-/* The key of a node as a key for probing; points into the node. */
-void sobj__node_key(struct sobj__node *n, struct sobj_key *key);
-size_t sobj__node_bytes(const struct sobj__node *n);
 
 /* ---- tables */
 
@@ -254,11 +133,14 @@ struct sobj__segment {
 };
 
 struct sobj__body {
-    uint64_t epoch; /* const: first position; names the body (L2) */
+    uint64_t epoch; /* const since it became the content; names the body (L2) */
     _Atomic(struct sobj__segment *) head;
     _Atomic(struct sobj__segment *) tail_hint; /* a late segment of the list */
+    struct sobj__table *last_root; /* to free from; set when the dict lets go of it */
+    uint64_t compact_from;         /* owner: the compacting thread */
+    _Atomic(uint32_t) refs;        /* the dict's, and snapshots' */
+    _Atomic(uint32_t) held;        /* snapshots that are being read (S3) */
     _Atomic(bool) compacting;
-    uint64_t compact_from;               /* owner: the compacting thread */
     SOBJ_ALIGNED _Atomic(uint64_t) tail; /* next position */
     _Atomic(int64_t) live;               /* C1 */
     _Atomic(int64_t) dead; /* cells that show nothing any more; exact at rest */
@@ -270,18 +152,56 @@ struct sobj__dict {
     struct sobj_object header;
     _Atomic(struct sobj__watch *) watch; /* NULL until somebody waits for a key */
     SOBJ_ALIGNED _Atomic(struct sobj__table *) root;
+    _Atomic(uint64_t) content;                      /* W3 */
+    _Atomic(struct sobj_dict_snapshot *) snapshots; /* changed under `lock` */
+    struct sobj__lock lock;
+    struct sobj__gate gate;
 };
+_Static_assert(sizeof(struct sobj__dict) == 2 * SOBJ_CACHE_LINE, "two cache lines");
 
 SOBJ_INLINE struct sobj__dict *sobj__dict_of(const struct sobj_object *obj)
 {
     return (struct sobj__dict *)obj;
 }
 
+SOBJ_INLINE struct sobj__table *sobj__dict_root(struct sobj__dict *d)
+{
+    /* Acquire: pairs with the CAS that published the table. */
+    return sobj_load_acquire(&d->root);
+}
+
+/* The rest of sobj__dict_begin, when there is more to it. */
+enum sobj_status sobj__dict_begin_slow(struct sobj__dict *d, uint64_t *mode);
+
+/* Begins a write section and passes the gate: every change does (W1), and looks at LOG in
+ * the mode word where it changes a node (S1). The caller ends the section.
+ * Returns: OK, or FROZEN: nothing may be changed.
+ * Blocks: while the gate is closed. */
+SOBJ_INLINE enum sobj_status sobj__dict_begin(struct sobj__dict *d, uint64_t *mode)
+{
+    sobj__write_begin();
+    *mode = sobj__mode(&d->header);
+    if (SOBJ_UNLIKELY(*mode & (SOBJ__FROZEN | SOBJ__SNAP | SOBJ__LOG)))
+        return sobj__dict_begin_slow(d, mode);
+    return SOBJ_OK;
+}
+
+/* ---- bodies (dict_table.c) */
+
 /* Returns: a body with one empty table of room for `expected`, or NULL. */
-struct sobj__table *sobj__body_new(uint64_t epoch, size_t expected);
-/* Frees a body with its tables from `t` on, nodes and values. Needs: a grace period has
- * passed since `t` was the root. */
-void sobj__body_free(struct sobj__table *t);
+struct sobj__table *sobj__body_new(size_t expected);
+/* Drops a reference. The last one frees the body with its tables from `last_root` on,
+ * nodes and values. Needs: a grace period has passed since that was the root. */
+void sobj__body_unref(struct sobj__body *body);
+/* Drops the dict's reference to the body of `t`, which is no longer the root, after a
+ * grace period. Needs: a write section. */
+void sobj__body_retire(struct sobj__table *t);
+/* The same at once: `t` is in no dict, or the dict is gone. */
+void sobj__body_drop(struct sobj__table *t);
+/* Returns: about what freeing the body of `t` gives back, without values. */
+size_t sobj__body_bytes(const struct sobj__table *t);
+
+/* ---- order log (dict_log.c) */
 
 /* Enters `n` at the end of the order and sets its position.
  * Returns: OK or NO_MEMORY. Needs: a section. */
@@ -294,10 +214,15 @@ void sobj__segment_unref(struct sobj__segment *s);
 /* One cell more shows nothing. Compacts some of the log if that is worth while. */
 void sobj__log_died(struct sobj__body *body);
 size_t sobj__segment_bytes(const struct sobj__segment *s);
+/* The same without a death. Returns: whether that was a piece, and more may follow. */
+bool sobj__log_tidy(struct sobj__body *body);
 void sobj__log_free(struct sobj__body *body);
 enum sobj_status sobj__log_init(struct sobj__body *body);
 
 /* ---- probing and migration (dict_table.c) */
+
+/* A table is moved on when this much of it is used. */
+#define SOBJ__FULL_ENOUGH(slots) ((slots) * 7 / 10 + 1)
 
 /* Helps a running migration with a chunk. Needs, here and below: a write section. */
 void sobj__table_help(struct sobj__dict *d);

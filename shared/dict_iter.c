@@ -18,7 +18,8 @@ void sobj_dict_iter_init(struct sobj_dict_iter *it, struct sobj_object *d)
     sobj__read_begin();
     /* Acquire: pairs with the CAS that published the table. */
     struct sobj__body *body = sobj_load_acquire(&sobj__dict_of(d)->root)->body;
-    it->epoch = it->next = body->epoch;
+    it->epoch = body->epoch;
+    it->next = 0;
     it->end = sobj_load_acquire(&body->tail); /* Acquire: insertions so far. */
     sobj__read_end();
 }

@@ -61,13 +61,12 @@ static void segment_unref_cb(void *s) { sobj__segment_unref(s); }
 
 enum sobj_status sobj__log_init(struct sobj__body *body)
 {
-    struct sobj__segment *s = segment_new(SEGMENT_MIN, body->epoch);
+    struct sobj__segment *s = segment_new(SEGMENT_MIN, 0);
 
     if (s == NULL)
         return SOBJ_NO_MEMORY;
     atomic_init(&body->head, s);
     atomic_init(&body->tail_hint, s);
-    atomic_init(&body->tail, body->epoch);
     return SOBJ_OK;
 }
 
@@ -309,14 +308,19 @@ static struct sobj__segment *segment_end(struct sobj__body *body,
     return next;
 }
 
-static void compact(struct sobj__body *body)
+/* Returns: whether it was a piece, and there is more to come in this round. */
+static bool compact(struct sobj__body *body)
 {
     _Atomic(struct sobj__segment *) *link = &body->head;
     struct sobj__segment *stop, *s, *next;
 
+    /* Acquire: pairs with the release at a snapshot's end. One that begins waits for
+     * our section (S3). */
+    if (sobj_load_acquire(&body->held) != 0)
+        return false;
     /* AcqRel: takes over what the previous compacting thread has done (L4). */
     if (sobj_swap_acq_rel(&body->compacting, true))
-        return;
+        return false;
     /* Nobody may hold a hint into the run from now on, but in a section that already
      * runs. Acquire: pairs with the linking CAS. */
     stop = sobj_load_acquire(&body->tail_hint);
@@ -333,20 +337,33 @@ static void compact(struct sobj__body *body)
         s = sobj_load_acquire(link); /* Acquire: as above. */
     }
     body->compact_from = s != stop ? compact_run(body, link, stop) : 0;
+    bool more = body->compact_from != 0;
     /* Release: hands over to the next compacting thread. */
     sobj_store_release(&body->compacting, false);
+    return more;
+}
+
+/* Compacts a piece if so much is dead that it is worth while. Returns: as compact. */
+static bool compact_if_worth(struct sobj__body *body, int64_t dead)
+{
+    /* Relaxed: an estimate that only decides when to tidy up. */
+    int64_t live = sobj_load_relaxed(&body->live);
+
+    if (SOBJ_LIKELY(dead <= live + DEAD_SLACK))
+        return false;
+    /* Acquire: pairs with the linking CAS. */
+    struct sobj__segment *tail = sobj_load_acquire(&body->tail_hint);
+    return dead > live + DEAD_SLACK + room_at_tail(tail, live) && compact(body);
 }
 
 void sobj__log_died(struct sobj__body *body)
 {
-    /* Relaxed: estimates that only decide when to tidy up. */
-    int64_t dead = sobj_add_relaxed(&body->dead, 1);
-    int64_t live = sobj_load_relaxed(&body->live);
+    /* Relaxed: as above. */
+    (void)compact_if_worth(body, sobj_add_relaxed(&body->dead, 1));
+}
 
-    if (SOBJ_LIKELY(dead <= live + DEAD_SLACK))
-        return;
-    /* Acquire: pairs with the linking CAS. */
-    struct sobj__segment *tail = sobj_load_acquire(&body->tail_hint);
-    if (dead > live + DEAD_SLACK + room_at_tail(tail, live))
-        compact(body);
+bool sobj__log_tidy(struct sobj__body *body)
+{
+    /* Relaxed: as above. */
+    return compact_if_worth(body, sobj_load_relaxed(&body->dead));
 }

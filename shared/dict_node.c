@@ -113,6 +113,10 @@ void sobj__node_key(struct sobj__node *n, struct sobj_key *key)
         const struct sobj__key_extra *x = sobj__node_extra(n);
         key->bytes = x + 1;
         key->size = x->size;
+        key->given = x->given_size != 0 ? given_of(x) : NULL;
+        key->given_size = x->given_size;
+        key->edges = edges_of(x);
+        key->edge_count = x->edges;
     } else {
         key->bytes = n->key;
         key->size = n->meta & SOBJ__TAG_LENGTH;

@@ -127,7 +127,7 @@ static bool move_slot(struct sobj__dict *d, struct sobj__table *from,
                 continue;
             }
             SOBJ_PAUSE("dict.drop");
-            /* SeqCst: final; an inserter that sees it also sees `next` (T4, W2). */
+            /* SeqCst: final; an inserter that sees it also sees `next` (T4, K2). */
             if (v == SOBJ__DELETED && !sobj_cas_seq_cst(&n->value, &v, SOBJ__DROPPED))
                 continue; /* inserted again: look anew */
             if (v == SOBJ__DELETED || v == SOBJ__DROPPED) {
@@ -140,7 +140,7 @@ static bool move_slot(struct sobj__dict *d, struct sobj__table *from,
             }
         }
         SOBJ_PAUSE("dict.freeze");
-        /* SeqCst: from here on the slot never changes (T3, W2). */
+        /* SeqCst: from here on the slot never changes (T3, K2). */
         if (sobj_cas_seq_cst(slot, &word, word | SOBJ__FROZEN_SLOT))
             word |= SOBJ__FROZEN_SLOT;
     }
@@ -340,7 +340,7 @@ bool sobj__table_holds(struct sobj__dict *d, struct sobj__node *n)
 
 /* ---- bodies */
 
-struct sobj__table *sobj__body_new(uint64_t epoch, size_t expected)
+struct sobj__table *sobj__body_new(size_t expected)
 {
     struct sobj__body *body = sobj__alloc_aligned(SOBJ_COUNT_BLOCKS, sizeof *body);
     struct sobj__table *t = NULL;
@@ -348,7 +348,7 @@ struct sobj__table *sobj__body_new(uint64_t epoch, size_t expected)
     if (body == NULL)
         return NULL;
     memset(body, 0, sizeof *body);
-    body->epoch = epoch;
+    atomic_init(&body->refs, 1);
     if (sobj__log_init(body) == SOBJ_OK) {
         t = sobj__table_new(body, slots_for(expected));
         if (t != NULL) {
@@ -390,10 +390,9 @@ static struct sobj__node *tables_take_nodes(struct sobj__table *t)
     return nodes;
 }
 
-void sobj__body_free(struct sobj__table *t)
+static void body_free(struct sobj__body *body)
 {
-    struct sobj__body *body = t->body;
-    struct sobj__node *n = tables_take_nodes(t), *next;
+    struct sobj__node *n = tables_take_nodes(body->last_root), *next;
 
     for (; n != NULL; n = next) {
         sobj_cell v = sobj_load_relaxed(&n->value); /* Relaxed: the only thread. */
@@ -404,4 +403,33 @@ void sobj__body_free(struct sobj__table *t)
     }
     sobj__log_free(body);
     sobj__free(SOBJ_COUNT_BLOCKS, body, sizeof *body);
+}
+
+void sobj__body_unref(struct sobj__body *body)
+{
+    /* AcqRel: all uses of the body precede its end. */
+    if (sobj_sub_acq_rel(&body->refs, 1) == 1)
+        body_free(body);
+}
+
+static void body_unref_cb(void *body) { sobj__body_unref(body); }
+
+size_t sobj__body_bytes(const struct sobj__table *t)
+{
+    /* Relaxed: an estimate. */
+    int64_t live = sobj_load_relaxed(&t->body->live);
+
+    return (t->mask + 1) * sizeof(sobj__slot_t) + (live > 0 ? (size_t)live * 64 : 0);
+}
+
+void sobj__body_retire(struct sobj__table *t)
+{
+    t->body->last_root = t;
+    sobj__retire(t->body, body_unref_cb, sobj__body_bytes(t));
+}
+
+void sobj__body_drop(struct sobj__table *t)
+{
+    t->body->last_root = t;
+    sobj__body_unref(t->body);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* L3: waiting for the value of a key; invariants W1-W4 in dict_watch.h. */
+/* L3: waiting for the value of a key; invariants K1-K4 in dict_watch.h. */
 #include "dict_watch.h"
 
 #include "alloc.h"
@@ -127,7 +127,7 @@ enum sobj_status sobj__watch_enter(const struct sobj_dict_key *k,
     sobj__write_begin();
     sobj__lock_acquire(&watch->lock);
     if (watch->watchers++ == 0) {
-        /* SeqCst: before the fence below (W1, W3). */
+        /* SeqCst: before the fence below (K1, K3). */
         sobj_or_seq_cst(&d->header.mode, SOBJ__WATCHED);
     }
     w->number = watch->arrivals++;
@@ -137,11 +137,11 @@ enum sobj_status sobj__watch_enter(const struct sobj_dict_key *k,
     else
         watch->lists[i].head = w;
     watch->lists[i].tail = w;
-    /* SeqCst: before the fence below (W1). */
+    /* SeqCst: before the fence below (K1). */
     sobj_add_seq_cst(&watch->lists[i].count, 1);
     sobj__lock_release(&watch->lock);
     sobj__write_end();
-    /* SeqCst: before the caller looks at the key, which it does with acquire (W1). */
+    /* SeqCst: before the caller looks at the key, which it does with acquire (K1). */
     sobj_fence_seq_cst();
     return SOBJ_OK;
 }
@@ -156,7 +156,7 @@ void sobj__watch_leave(const struct sobj_dict_key *k, struct sobj__watcher *w)
     if (w->linked)
         unlink_locked(watch, w);
     if (--watch->watchers == 0) {
-        /* SeqCst: no order is needed; nobody waits (W3). */
+        /* SeqCst: no order is needed; nobody waits (K3). */
         sobj_and_seq_cst(&d->header.mode, ~(uint64_t)SOBJ__WATCHED);
     }
     sobj__lock_release(&watch->lock);
@@ -170,7 +170,7 @@ static void wake_list(struct sobj__watch *watch, uint32_t i, uint64_t hash, bool
     uint64_t end = UINT64_MAX;
     bool more = true;
 
-    /* SeqCst: behind the writer's exchange (W1). */
+    /* SeqCst: behind the writer's exchange (K1). */
     if (sobj_load_seq_cst(&watch->lists[i].count) == 0)
         return;
     while (more) {
@@ -179,7 +179,7 @@ static void wake_list(struct sobj__watch *watch, uint32_t i, uint64_t hash, bool
         sobj__write_begin();
         sobj__lock_acquire(&watch->lock);
         if (end == UINT64_MAX)
-            end = watch->arrivals; /* W4 */
+            end = watch->arrivals; /* K4 */
         for (w = watch->lists[i].head; w != NULL && !sobj__wakes_full(&wakes);
              w = next) {
             next = w->next;
@@ -252,7 +252,7 @@ static enum sobj_status wait_once(struct sobj_dict_key *k, sobj_cell seen,
         return status;
     status = sobj__watch_enter(k, &watcher, &parker);
     if (status == SOBJ_OK) {
-        if (peek(k) == seen) /* W1 */
+        if (peek(k) == seen) /* K1 */
             status = sobj__park(&parker, deadline);
         sobj__watch_leave(k, &watcher);
     }

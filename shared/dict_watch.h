@@ -6,19 +6,19 @@
  * A dict has this from the first wait on until it dies; before that a null pointer. All
  * that a writer does for it is one look at the mode word after its change.
  *
- *   W1  No lost wake-up. A watcher sets WATCHED, counts itself in its list, passes a
+ *   K1  No lost wake-up. A watcher sets WATCHED, counts itself in its list, passes a
  *       seq_cst fence and looks at the key; a writer changes the key's state by a
  *       seq_cst exchange and then looks at WATCHED and at the count (seq_cst). In the
  *       order of all such operations either the watcher's come first, and the writer
  *       sees it, or the exchange does, and the watcher sees the change. On x86-64 that
  *       costs a writer nothing; on arm64 the exclusive pair stays what it was and the
  *       load becomes LDAR, which does not pass it.
- *   W2  What leads to the change must be as visible as the change: an insertion may
+ *   K2  What leads to the change must be as visible as the change: an insertion may
  *       happen in the table behind the one that the watcher looks into, because a slot
  *       there was frozen or a node DROPPED before. So these exchanges are seq_cst too.
  *       (A root that follows and a FORWARD are such changes themselves.)
- *   W3  WATCHED is set while `watchers` is not 0; both change under `lock` only.
- *   W4  A watcher is touched by others under `lock` only, and leaves with the lock held.
+ *   K3  WATCHED is set while `watchers` is not 0; both change under `lock` only.
+ *   K4  A watcher is touched by others under `lock` only, and leaves with the lock held.
  *       Whoever arrives after a writer has begun to wake sees that writer's change, so
  *       it need not be woken; the numbers tell.
  */
@@ -44,7 +44,7 @@ struct sobj__watch {
     uint32_t watchers; /* linked or not; guarded by lock */
     uint64_t arrivals; /* guarded by lock */
     struct {
-        _Atomic(uint32_t) count; /* linked; writers read it without the lock (W1) */
+        _Atomic(uint32_t) count; /* linked; writers read it without the lock (K1) */
         struct sobj__watcher *head, *tail; /* guarded by lock */
     } lists[SOBJ__WATCH_LISTS];
 };
@@ -70,11 +70,11 @@ void sobj__watch_leave(const struct sobj_dict_key *k, struct sobj__watcher *w);
 void sobj__watch_wake(struct sobj__dict *d, uint64_t hash);
 void sobj__watch_wake_all(struct sobj__dict *d);
 
-/* After every change of a key's state, which was a seq_cst exchange (W1); of all keys.
+/* After every change of a key's state, which was a seq_cst exchange (K1); of all keys.
  * Need: no section (R3), and the caller's reference to the dict. */
 SOBJ_INLINE void sobj__dict_changed(struct sobj__dict *d, uint64_t hash)
 {
-    /* SeqCst: behind the exchange (W1). */
+    /* SeqCst: behind the exchange (K1). */
     if (SOBJ_UNLIKELY((sobj_load_seq_cst(&d->header.mode) & SOBJ__WATCHED) != 0))
         sobj__watch_wake(d, hash);
 }

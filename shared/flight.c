@@ -338,7 +338,7 @@ static enum sobj_status sleep_once(struct sobj_dict_key *k, struct sobj__passeng
             p->parker = &parker;
         unlock();
         SOBJ_PAUSE("flight.look");
-        *found = sobj__dict_key_look(k, value); /* W1 */
+        *found = sobj__dict_key_look(k, value); /* K1 */
         if (!decided && !*found)
             status = sobj__park(&parker, deadline);
         SOBJ_PAUSE("flight.woken");

@@ -6,12 +6,19 @@
  *
  *                      progress     allocates          waits for
  *   get contains len   lock-free    never              nothing
- *   set (existing key) lock-free    never              nothing
- *   insertion          lock-free    node, sometimes    nothing (helps a migration)
+ *   set (existing key) lock-free    never (*)          nothing (*)
+ *   insertion          lock-free    node, sometimes    nothing (helps a migration) (*)
  *                                   a table
- *   remove             lock-free    never              nothing
+ *   remove             lock-free    never (*)          nothing (*)
  *   iteration step     lock-free    never              nothing
- *   clear              lock-free    one small body     nothing
+ *   clear replace      lock-free    one small body     nothing (*)
+ *   snapshot copy      a gate       what it keeps      its turn, and a grace period
+ *   freeze             a gate       never              its turn, and a grace period
+ *
+ * (*) Changes wait while a snapshot makes its cut, or a freeze: for one grace period,
+ * usually some tens of microseconds, whatever the size. While a snapshot is being read,
+ * the first change of each older key allocates a few words that keep what was there; if
+ * there is no memory for them, the change goes on and the snapshot fails.
  *
  * Order: a key whose insertion began after another's had returned comes after it.
  */
@@ -106,6 +113,22 @@ enum sobj_status sobj_dict_increment(struct sobj_object *d, const struct sobj_ke
                                      sobj_cell n, sobj_cell start, sobj_cell *sum);
 /* Removes everything, at one moment. Returns: OK, NO_MEMORY, FROZEN. */
 enum sobj_status sobj_dict_clear(struct sobj_object *d);
+/* Makes the content of `other` that of `d`, at one moment: nobody sees part of it, or of
+ * what was there before. `other` is empty afterwards, also if `d` turns out to be
+ * frozen. Needs: `other` is another dict than `d`.
+ * Returns: OK, NO_MEMORY; FROZEN: one of them is; BAD_OPERAND: somebody is reading a
+ *          snapshot of `other`.
+ * Blocks: for a grace period, with the host's lock released. */
+enum sobj_status sobj_dict_replace(struct sobj_object *d, struct sobj_object *other);
+/* Makes it read-only for good. When this returns, and from the moment at which anybody
+ * has seen that it is frozen, no change takes effect any more.
+ * Blocks: for a grace period, with the host's lock released. */
+void sobj_dict_freeze(struct sobj_object *d);
+bool sobj_dict_frozen(const struct sobj_object *d);
+/* Makes a dict with the content of one moment; it is not frozen.
+ * Returns: OK and a new reference in `*out`, or NO_MEMORY.
+ * Blocks: as a snapshot. */
+enum sobj_status sobj_dict_copy(struct sobj_object *d, struct sobj_object **out);
 
 /* Returns: the number of keys; counts operations that are just happening or not, is
  * never negative, exact at rest. */
@@ -147,5 +170,26 @@ void sobj_dict_iter_init(struct sobj_dict_iter *it, struct sobj_object *d);
 enum sobj_status sobj_dict_iter_next(struct sobj_dict_iter *it, sobj_take_entry take,
                                      void *context);
 void sobj_dict_iter_fini(struct sobj_dict_iter *it);
+
+/* ---- the content of one moment, in insertion order
+ * Others go on writing while it is read. It belongs to the thread that began it, also in
+ * the child of a fork. Everything that was removed or replaced since stays in memory
+ * until it ends, so it is to be read without delay. */
+struct sobj_dict_snapshot;
+
+/* Returns: OK, and a snapshot that is to be ended; NO_MEMORY.
+ * Blocks: while others make a cut of this dict, and for a grace period, with the host's
+ * lock released. */
+enum sobj_status sobj_dict_snapshot_begin(struct sobj_object *d,
+                                          struct sobj_dict_snapshot **out);
+/* Returns: the number of keys in it. */
+size_t sobj_dict_snapshot_len(const struct sobj_dict_snapshot *s);
+/* Calls `take` once, inside a read section, with the rules of sobj_out.take.
+ * Returns: OK; EMPTY at the end; NO_MEMORY: a writer could not keep what it has
+ *          overwritten, so the rest is not known. */
+enum sobj_status sobj_dict_snapshot_next(struct sobj_dict_snapshot *s,
+                                         sobj_take_entry take, void *context);
+/* May run a grace period, with the host's lock released. */
+void sobj_dict_snapshot_end(struct sobj_dict_snapshot *s);
 
 #endif

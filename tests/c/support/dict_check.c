@@ -124,7 +124,7 @@ static uint64_t look_at_segment(struct inspection *in, struct sobj__segment *s,
 
 static void look_at_log(struct inspection *in)
 {
-    uint64_t dead = 0, end = in->body->epoch;
+    uint64_t dead = 0, end = 0;
     uint64_t tail = sobj_load_relaxed(&in->body->tail);                   /* Relaxed */
     struct sobj__segment *s = sobj_load_relaxed(&in->body->head);         /* Relaxed */
     struct sobj__segment *hint = sobj_load_relaxed(&in->body->tail_hint); /* Relaxed */
@@ -138,6 +138,9 @@ static void look_at_log(struct inspection *in)
         dead += tail - end; /* taken, but there was no memory for a segment */
     expect(hinted, "%s: the hint is not in the log", in->when);
     expect(!sobj_load_relaxed(&in->body->compacting), "%s: compacting", in->when);
+    expect(sobj_load_relaxed(&in->body->held) == 0 && /* Relaxed */
+               sobj_load_relaxed(&in->body->refs) == 1,
+           "%s: a body that a snapshot has (S3)", in->when);
     int64_t counted = sobj_load_relaxed(&in->body->dead); /* Relaxed: at rest. */
     expect(counted == (int64_t)dead, "%s: %lld cells counted as dead, %lld are",
            in->when, (long long)counted, (long long)dead);
@@ -230,6 +233,12 @@ bool dict_check(struct sobj_object *d, const char *when)
     struct inspection in = {.when = when, .d = d, .body = root->body};
     int64_t live = 0;
 
+    uint64_t content = sobj_load_relaxed(&sobj__dict_of(d)->content); /* Relaxed */
+    expect((uint32_t)content == content >> 32, "%s: content %llx (W3)", when,
+           (unsigned long long)content);
+    expect((sobj__mode(d) & (SOBJ__SNAP | SOBJ__LOG)) == 0 &&
+               sobj_load_relaxed(&sobj__dict_of(d)->snapshots) == NULL, /* Relaxed */
+           "%s: a snapshot (S6)", when);
     look_at_tables(&in, root);
     look_at_log(&in);
     unite(&in);

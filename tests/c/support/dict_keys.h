@@ -196,6 +196,54 @@ static inline int64_t dict_next(struct sobj_dict_iter *it)
     return sobj_dict_iter_next(it, dict_see, seen) == SOBJ_OK ? seen[0] : -1;
 }
 
+/* ---- snapshots */
+
+static inline struct sobj_dict_snapshot *dict_snap(struct sobj_object *d)
+{
+    struct sobj_dict_snapshot *s = NULL;
+
+    expect(sobj_dict_snapshot_begin(d, &s) == SOBJ_OK, "snapshot");
+    return s;
+}
+
+/* Returns: the number of the next key and the tag of its value, or -1 at the end. */
+static inline int64_t snap_next(struct sobj_dict_snapshot *s, int64_t *tag)
+{
+    int64_t seen[3];
+    enum sobj_status status = sobj_dict_snapshot_next(s, dict_see, seen);
+
+    expect(status == SOBJ_OK || status == SOBJ_EMPTY, "snapshot goes on: %s",
+           sobj_status_str(status));
+    *tag = seen[2];
+    return status == SOBJ_OK ? seen[0] : -1;
+}
+
+/* Reads all that is left. Returns: whether that is exactly the keys `first` to `last` in
+ * order, with the tags number + `add`. */
+static inline bool snap_rest_is(struct sobj_dict_snapshot *s, int64_t first,
+                                int64_t last, int64_t add)
+{
+    bool same = true;
+    int64_t n, tag;
+
+    while ((n = snap_next(s, &tag)) >= 0) {
+        same = same && n == first && tag == n + add;
+        first++;
+    }
+    return same && first == last + 1;
+}
+
+/* The same of a fresh one, which is ended. */
+static inline bool snap_is(struct sobj_dict_snapshot *s, int64_t first, int64_t last,
+                           int64_t add)
+{
+    bool same = sobj_dict_snapshot_len(s) == (size_t)(last - first + 1) &&
+                snap_rest_is(s, first, last, add);
+
+    sobj_dict_snapshot_end(s);
+    return same;
+}
+
 /* Returns: how often an iteration shows the key. */
 static inline int dict_shown(struct sobj_object *d, int64_t number)
 {
