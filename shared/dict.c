@@ -298,6 +298,7 @@ SOBJ_INLINE enum sobj_status change_live(struct sobj__dict *d, struct place *pla
                 hand_out(c->out, v);
             return SOBJ_OK;
         }
+        SOBJ_PAUSE("dict.change");
         if (SOBJ_UNLIKELY(c->mode & SOBJ__LOG))
             sobj__snapshot_save(d, place->table->body, place->node, v);
         SOBJ_PAUSE("dict.store");
@@ -425,6 +426,7 @@ static enum sobj_status replace_live(struct sobj_object *obj,
             status = SOBJ_MISMATCH;
             break;
         }
+        SOBJ_PAUSE("dict.change");
         if (SOBJ_UNLIKELY(mode & SOBJ__LOG))
             sobj__snapshot_save(d, t->body, n, v);
         SOBJ_PAUSE("dict.replace");

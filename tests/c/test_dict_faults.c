@@ -206,12 +206,32 @@ struct traffic {
     uint64_t seed;
 };
 
-static bool in_child(struct traffic *t)
+/* Reads a snapshot to its end. */
+static void read_on(struct sobj_dict_snapshot *s)
+{
+    int64_t n, tag, permanent = 0, shown = 0;
+
+    for (; (n = snap_next(s, &tag)) >= 0; shown++)
+        if (n < PERMANENT)
+            expect(n == permanent++ && tag == 1, "permanent key %lld in a snapshot",
+                   (long long)n);
+    expect(permanent == PERMANENT && shown == (int64_t)sobj_dict_snapshot_len(s),
+           "%lld keys in a snapshot", (long long)shown);
+    sobj_dict_snapshot_end(s);
+}
+
+/* `s` is a snapshot that this thread has begun before the fork, or NULL. */
+static bool in_child(struct traffic *t, struct sobj_dict_snapshot *s)
 {
     int before = tap_failures();
     int64_t n, shown = 0, permanent = 0;
     struct sobj_dict_iter it;
 
+    alarm(30);
+    for (n = 0; n < 1600 && s != NULL; n++) /* saved for it in the child, too */
+        dict_drop(t->d, 2000 + n);
+    if (s != NULL)
+        read_on(s);
     sobj_collect();
     sobj_dict_iter_init(&it, t->d);
     while ((n = dict_next(&it)) >= 0) {
@@ -239,13 +259,16 @@ static bool in_child(struct traffic *t)
     return tap_failures() == before;
 }
 
-/* Member 0 forks, the others insert and remove so that a migration or a compaction is
- * nearly always going on. */
+/* Member 0 forks, sometimes with a snapshot of its own; member 1 takes snapshots; the
+ * others insert and remove so that a migration or a compaction is nearly always going
+ * on. */
 static void write_or_fork(struct member *m)
 {
     struct traffic *t = m->shared;
 
-    for (int64_t i = 0; m->index != 0 && crew_running(m); i++) {
+    while (m->index == 1 && crew_running(m))
+        read_on(dict_snap(t->d));
+    for (int64_t i = 0; m->index > 1 && crew_running(m); i++) {
         int64_t n = 1000 * m->index + i % 300;
         if (rng_below(&m->rng, 50) == 0)
             for (int64_t j = 0; j < 300; j++)
@@ -255,9 +278,12 @@ static void write_or_fork(struct member *m)
     }
     for (int i = 0; m->index == 0 && i < 15; i++) {
         int status = -1;
+        struct sobj_dict_snapshot *s = i % 3 == 0 ? dict_snap(t->d) : NULL;
         pid_t child = fork();
         if (child == 0)
-            _exit(in_child(t) ? 0 : 1);
+            _exit(in_child(t, s) ? 0 : 1);
+        if (s != NULL)
+            read_on(s);
         expect(child > 0 && waitpid(child, &status, 0) == child, "fork");
         expect(WIFEXITED(status) && WEXITSTATUS(status) == 0,
                "child %d: wait status %#x", i, status);
@@ -274,7 +300,7 @@ static void forks(unsigned yields)
     for (int64_t i = 0; i < PERMANENT; i++)
         dict_put(t.d, i, 1);
     yield_every(yields);
-    crew_run(3, 1, 60000, write_or_fork, &t);
+    crew_run(4, 1, 60000, write_or_fork, &t);
     yield_every(0);
     sobj_collect();
     dict_check(t.d, "after forks");

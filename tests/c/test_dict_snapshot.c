@@ -206,9 +206,15 @@ static void dict_goes(void)
 
 /* ---- copy */
 
+static void see_core(const struct sobj_entry *e, void *context)
+{
+    if (e->edge_count == 1)
+        *(struct sobj_object **)context = e->edges[0];
+}
+
 static void copies(void)
 {
-    struct sobj_object *d = dict_with(200), *copy = NULL, *number;
+    struct sobj_object *d = dict_with(200), *copy = NULL, *number, *held = NULL;
     uint64_t stream[2] = {sobj_stream_header(SOBJ_ST_OBJECT, 1, 0), 0};
     uint64_t given[1] = {sobj_stream_header(SOBJ_ST_OBJECT, 0, 0)};
     struct sobj_dict_iter a, b;
@@ -249,6 +255,11 @@ static void copies(void)
     sobj_collect();
     out = test_out_init();
     ok(sobj_dict_get(copy, &key, &out.out) == SOBJ_OK, "a key that holds a core");
+    sobj_dict_iter_init(&a, copy);
+    while (sobj_dict_iter_next(&a, see_core, &held) == SOBJ_OK)
+        continue;
+    sobj_dict_iter_fini(&a);
+    ok(held == number, "and shows it");
     sobj_unref(number);
     end(copy, "copy of a key");
 }

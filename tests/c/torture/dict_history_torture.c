@@ -2,7 +2,8 @@
 /* Linearizability of the dict: members use a few keys with all operations, one more
  * member inserts and removes others, so that a table of few slots is moved all the
  * time, and the recorded histories are checked against a dict that does one thing after
- * the other. In some rounds clear() joins in; then all keys are one object. */
+ * the other. In half of the rounds clear(), replace(), snapshots and copies join in,
+ * which span the keys; then all keys are one object. */
 #include <stdlib.h>
 
 #include "crew.h"
@@ -19,6 +20,26 @@
 
 #define KIND_KEY 16
 #define KIND_CLEAR 15
+#define KIND_REPLACE 14  /* (content packed) */
+#define KIND_SNAPSHOT 13 /* () -> content packed */
+
+/* A value of each key, 20 bits for each. */
+#define PACKED_BITS 20
+#define PACKED_ABSENT 0xfffff
+
+static int64_t packed_with(int64_t packed, int64_t key, int64_t value)
+{
+    uint64_t bits = value == ENTRY_ABSENT ? PACKED_ABSENT : (uint64_t)value;
+
+    return packed | (int64_t)(bits << (key * PACKED_BITS));
+}
+
+static int64_t packed_value(int64_t packed, int64_t key)
+{
+    int64_t bits = packed >> (key * PACKED_BITS) & PACKED_ABSENT;
+
+    return bits == PACKED_ABSENT ? ENTRY_ABSENT : bits;
+}
 
 static void keys_init(void *state)
 {
@@ -30,8 +51,18 @@ static bool keys_step(void *state, const struct op *op)
 {
     struct op one = *op;
 
-    if (op->kind == KIND_CLEAR) {
+    switch (op->kind) {
+    case KIND_CLEAR:
         keys_init(state);
+        return true;
+    case KIND_REPLACE:
+        for (int64_t i = 0; i < KEYS; i++)
+            ((int64_t *)state)[i] = packed_value(op->arg[0], i);
+        return true;
+    case KIND_SNAPSHOT:
+        for (int64_t i = 0; i < KEYS; i++)
+            if (((int64_t *)state)[i] != packed_value(op->result[0], i))
+                return false;
         return true;
     }
     one.kind = op->kind % KIND_KEY;
@@ -44,6 +75,13 @@ static void keys_print(const struct op *op, char *text, size_t size)
 
     if (op->kind == KIND_CLEAR) {
         snprintf(text, size, "clear()");
+        return;
+    }
+    if (op->kind == KIND_REPLACE || op->kind == KIND_SNAPSHOT) {
+        snprintf(text, size, "%s %llx (from the right, fffff is absent)",
+                 op->kind == KIND_REPLACE ? "replace" : "snapshot",
+                 (unsigned long long)(op->kind == KIND_REPLACE ? op->arg[0]
+                                                               : op->result[0]));
         return;
     }
     one.key = op->kind / KIND_KEY;
@@ -111,7 +149,7 @@ static int64_t value_of(const struct value_out *v)
 struct round {
     struct sobj_object *d;
     struct history h;
-    bool bad_hash, clears, go_on;
+    bool bad_hash, whole, go_on;
     unsigned recorders;
     _Atomic(unsigned) left; /* recorders at work */
     uint64_t first, seed, rounds, undecided;
@@ -127,7 +165,7 @@ struct step {
 
 static void begin(struct step *s, unsigned thread, unsigned kind, int64_t key)
 {
-    if (s->r->clears)
+    if (s->r->whole)
         s->op = history_invoke(&s->r->h, thread, kind + KIND_KEY * (unsigned)key, 0,
                                s->a, s->b);
     else
@@ -184,6 +222,94 @@ static int64_t small(struct rng *r, bool numbers)
     return (int64_t)rng_below(r, 5) * (numbers ? 4 : 1);
 }
 
+/* ---- all keys at once */
+
+static void see(const struct sobj_entry *e, void *context)
+{
+    int64_t *packed = context, key = entry_number(e) - 1, value;
+
+    if (key < 0 || key >= KEYS)
+        return;
+    if (sobj_is_int(e->value))
+        value = sobj_to_int(e->value);
+    else
+        memcpy(&value, sobj_to_blob(e->value)->data, 8);
+    /* What it said is that the key is absent. */
+    *packed &= ~((int64_t)PACKED_ABSENT << (key * PACKED_BITS));
+    *packed = packed_with(*packed, key, value);
+}
+
+static int64_t read_whole(struct sobj_object *d, bool by_copy)
+{
+    int64_t packed = 0;
+
+    for (int64_t i = 0; i < KEYS; i++)
+        packed = packed_with(packed, i, ENTRY_ABSENT);
+    if (by_copy) {
+        struct sobj_object *copy = NULL;
+        struct sobj_dict_iter it;
+        expect(sobj_dict_copy(d, &copy) == SOBJ_OK, "copy");
+        sobj_dict_iter_init(&it, copy);
+        while (sobj_dict_iter_next(&it, see, &packed) == SOBJ_OK)
+            continue;
+        sobj_dict_iter_fini(&it);
+        sobj_unref(copy);
+    } else {
+        struct sobj_dict_snapshot *s = dict_snap(d);
+        while (sobj_dict_snapshot_next(s, see, &packed) == SOBJ_OK)
+            continue;
+        sobj_dict_snapshot_end(s);
+    }
+    return packed;
+}
+
+static void replace_whole(struct round *r, int64_t packed)
+{
+    struct sobj_object *other = NULL;
+    struct test_key k;
+
+    expect(sobj_dict_new(0, &other) == SOBJ_OK, "new");
+    for (int64_t i = 0; i < KEYS; i++)
+        if (packed_value(packed, i) != ENTRY_ABSENT)
+            sobj_dict_set(other, test_key(&k, i + 1, r->bad_hash),
+                          cell_of(packed_value(packed, i)));
+    expect(sobj_dict_replace(r->d, other) == SOBJ_OK, "replace");
+    sobj_unref(other);
+}
+
+static void record_whole(struct member *m, struct round *r)
+{
+    struct op *op;
+
+    switch (rng_below(&m->rng, 6)) {
+    case 0:
+        op = history_invoke(&r->h, m->index, KIND_CLEAR, 0, 0, 0);
+        expect(sobj_dict_clear(r->d) == SOBJ_OK, "clear");
+        history_respond(&r->h, op, 0, 0);
+        return;
+    case 1: {
+        int64_t packed = 0;
+        for (int64_t i = 0; i < KEYS; i++)
+            packed = packed_with(packed, i,
+                                 rng_below(&m->rng, 3) == 0 ? ENTRY_ABSENT
+                                                            : small(&m->rng, i == 0));
+        op = history_invoke(&r->h, m->index, KIND_REPLACE, 0, packed, 0);
+        replace_whole(r, packed);
+        history_respond(&r->h, op, 0, 0);
+        return;
+    }
+    default: {
+        bool by_copy = rng_below(&m->rng, 4) == 0;
+        op = history_invoke(&r->h, m->index, KIND_SNAPSHOT, 0, 0, 0);
+        int64_t packed = read_whole(r->d, by_copy);
+        history_respond(&r->h, op, packed, 0);
+        return;
+    }
+    }
+}
+
+/* ---- members at work */
+
 static void record(struct member *m, struct round *r)
 {
     for (int i = 0; i < OPERATIONS; i++) {
@@ -193,10 +319,8 @@ static void record(struct member *m, struct round *r)
         struct test_key k;
         struct step s = {.r = r, .key = test_key(&k, n + 1, r->bad_hash)};
 
-        if (r->clears && rng_below(&m->rng, 12) == 0) {
-            s.op = history_invoke(&r->h, m->index, KIND_CLEAR, 0, 0, 0);
-            expect(sobj_dict_clear(r->d) == SOBJ_OK, "clear");
-            history_respond(&r->h, s.op, 0, 0);
+        if (r->whole && rng_below(&m->rng, 4) == 0) {
+            record_whole(m, r);
             continue;
         }
         if (rng_below(&m->rng, 3) == 0)
@@ -236,7 +360,7 @@ static void round_begin(struct round *r, uint64_t seed)
 {
     r->seed = seed;
     r->bad_hash = seed & 1;
-    r->clears = (seed & 6) == 6;
+    r->whole = seed & 2;
     sobj_store_relaxed(&r->left, r->recorders); /* Relaxed: all wait at the barrier. */
     yield_every(seed & 8 ? 10 : seed & 16 ? 60 : 3);
     expect(sobj_dict_new(0, &r->d) == SOBJ_OK, "new");
@@ -244,7 +368,7 @@ static void round_begin(struct round *r, uint64_t seed)
 
 static void round_end(struct round *r)
 {
-    const struct model *model = r->clears ? &model_keys : &model_entry;
+    const struct model *model = r->whole ? &model_keys : &model_entry;
     enum verdict v = history_check(&r->h, model, true);
 
     expect(v != NOT_LINEARIZABLE, "a history that no order explains, round %llu",
