@@ -91,17 +91,11 @@ static int fill_from_keys(PyObject *self, PyObject *mapping)
     return PyErr_Occurred() ? -1 : result;
 }
 
-static bool is_shared_dict(PyObject *obj)
-{
-    return sobj_handle_check(obj) &&
-           sobj_type_of(sobj_handle_core(obj)) == SOBJ_TYPE_DICT;
-}
-
 /* The items as pairs: of a dict, whose own copy is one step, or of a SharedDict, whose
  * walk does not mind that it changes. */
 static int fill_from_items(PyObject *self, PyObject *mapping)
 {
-    PyObject *items = is_shared_dict(mapping) ? sobj_dict_iterator(mapping, DICT_ITEMS)
+    PyObject *items = sobj_dict_check(mapping) ? sobj_dict_iterator(mapping, DICT_ITEMS)
                                               : PyDict_Items(mapping);
     int result;
 
@@ -118,7 +112,7 @@ static int fill_from(PyObject *self, PyObject *source)
 {
     PyObject *keys;
 
-    if (PyDict_CheckExact(source) || is_shared_dict(source))
+    if (PyDict_CheckExact(source) || sobj_dict_check(source))
         return fill_from_items(self, source);
     keys = PyObject_GetAttrString(source, "keys");
     if (keys != NULL) {
@@ -157,12 +151,8 @@ PyObject *sobj_dict_update(PyObject *self, PyObject *args, PyObject *keywords)
 
 /* ---- taking out */
 
-const char sobj_dict_snapshot_doc[] = PyDoc_STR("snapshot($self, /)\n--\n\n"
-              "Return a plain dict with the present content, in order. Entries are read\n"
-              "one after the other: while others write, a later entry may be newer than\n"
-              "an earlier one.");
-
-PyObject *sobj_dict_snapshot(PyObject *op, PyObject *unused)
+/* A plain dict with the items, one after the other. */
+static PyObject *plain_dict(PyObject *op)
 {
     SobjHandle *self = (SobjHandle *)op;
     PyObject *dict = PyDict_New();
@@ -198,7 +188,7 @@ PyObject *sobj_dict_repr(PyObject *self)
 
     if (entered != 0)
         return entered > 0 ? PyUnicode_FromString("SharedDict({...})") : NULL;
-    dict = sobj_dict_snapshot(self, NULL);
+    dict = plain_dict(self);
     if (dict != NULL)
         repr = PyDict_GET_SIZE(dict) != 0 ? PyUnicode_FromFormat("SharedDict(%R)", dict)
                                           : PyUnicode_FromString("SharedDict()");
@@ -210,7 +200,7 @@ PyObject *sobj_dict_repr(PyObject *self)
 PyObject *sobj_dict_richcompare(PyObject *self, PyObject *other, int op)
 {
     PyObject *mine, *theirs, *result = NULL;
-    bool shared = is_shared_dict(other);
+    bool shared = sobj_dict_check(other);
 
     if ((op != Py_EQ && op != Py_NE) || (!shared && !PyDict_Check(other)))
         Py_RETURN_NOTIMPLEMENTED;
@@ -218,8 +208,8 @@ PyObject *sobj_dict_richcompare(PyObject *self, PyObject *other, int op)
         return PyBool_FromLong(op == Py_EQ);
     if (sobj_dict_len(sobj_handle_core(self)) != (size_t)PyObject_Size(other))
         return PyErr_Occurred() ? NULL : PyBool_FromLong(op == Py_NE);
-    mine = sobj_dict_snapshot(self, NULL);
-    theirs = shared ? sobj_dict_snapshot(other, NULL) : Py_NewRef(other);
+    mine = plain_dict(self);
+    theirs = shared ? plain_dict(other) : Py_NewRef(other);
     if (mine != NULL && theirs != NULL)
         result = PyObject_RichCompare(mine, theirs, op);
     Py_XDECREF(mine);

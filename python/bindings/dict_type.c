@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The type SharedDict: single keys. Views and iterators are in dict_view.c, operations
- * on many keys and numbers in dict_bulk.c. */
+ * on many keys and numbers in dict_bulk.c, those on the whole in dict_whole.c. */
 #include "dict_type.h"
 
 #include "args.h"
@@ -313,19 +313,6 @@ error:
     return NULL;
 }
 
-PyDoc_STRVAR(clear_doc,
-             "clear($self, /)\n--\n\n"
-             "Remove everything, at one moment for readers and writers alike.");
-
-static PyObject *dict_clear(PyObject *self, PyObject *unused)
-{
-    enum sobj_status status = sobj_dict_clear(sobj_handle_core(self));
-
-    if (status != SOBJ_OK)
-        return sobj_raise(((SobjHandle *)self)->state, status);
-    Py_RETURN_NONE;
-}
-
 /* ---- views */
 
 static PyObject *dict_iter(PyObject *self)
@@ -350,99 +337,7 @@ static PyObject *dict_items(PyObject *self, PyObject *unused)
     return sobj_dict_view(self, DICT_ITEMS);
 }
 
-/* ---- copies and size */
-
-/* Returns: a new, empty SharedDict. */
-static PyObject *new_empty(struct sobj_state *state, size_t expected)
-{
-    struct sobj_object *core;
-
-    if (sobj_dict_new(expected, &core) != SOBJ_OK)
-        return PyErr_NoMemory();
-    return sobj_handle_for(state, core);
-}
-
-PyDoc_STRVAR(copy_doc, "copy($self, /)\n--\n\n"
-                       "Return a new SharedDict with the same content, item by item.");
-
-PyDoc_STRVAR(shallow_copy_doc, "__copy__($self, /)\n--\n\nReturn copy().");
-
-static PyObject *dict_copy(PyObject *op, PyObject *unused)
-{
-    SobjHandle *self = (SobjHandle *)op;
-    PyObject *copy = new_empty(self->state, sobj_dict_len(self->core)), *args;
-
-    args = copy != NULL ? PyTuple_Pack(1, op) : NULL;
-    if (args == NULL || sobj_dict_fill(copy, args, NULL, "copy") < 0)
-        Py_CLEAR(copy);
-    Py_XDECREF(args);
-    return copy;
-}
-
-/* memo[id(object)] = copy */
-static int remember(PyObject *memo, PyObject *object, PyObject *copy)
-{
-    PyObject *id = PyLong_FromVoidPtr(object);
-    int result = id != NULL ? PyObject_SetItem(memo, id, copy) : -1;
-
-    Py_XDECREF(id);
-    return result;
-}
-
-PyDoc_STRVAR(
-    deepcopy_doc,
-    "__deepcopy__($self, memo, /)\n--\n\n"
-    "Return a new SharedDict whose values are deep copies: containers that it\n"
-    "holds are copied too, channels and atomics stay the same objects.");
-
-static PyObject *dict_deepcopy(PyObject *op, PyObject *memo)
-{
-    SobjHandle *self = (SobjHandle *)op;
-    PyObject *copy = NULL, *module = PyImport_ImportModule("copy"), *deep = NULL;
-    PyObject *first = NULL, *plain = NULL, *key, *value, *copied;
-    Py_ssize_t position = 0;
-    int result = -1;
-
-    deep = module != NULL ? PyObject_GetAttrString(module, "deepcopy") : NULL;
-    if (deep == NULL)
-        goto done;
-    /* A handle from local() is copied as the one that will be met inside, so that the
-     * copy is made once. */
-    sobj_ref(self->core);
-    first = sobj_handle_for(self->state, self->core);
-    if (first == NULL)
-        goto done;
-    if (first != op) {
-        copy = PyObject_CallFunctionObjArgs(deep, first, memo, NULL);
-        result = 0;
-        goto done;
-    }
-    copy = new_empty(self->state, 0);
-    if (copy == NULL || remember(memo, op, copy) < 0)
-        goto done;
-    /* A dict of our own: nobody who does not search the memory for it changes it. */
-    plain = sobj_dict_snapshot(op, NULL);
-    if (plain == NULL)
-        goto done;
-    result = 0;
-    while (result == 0 && PyDict_Next(plain, &position, &key, &value)) {
-        Py_INCREF(key);
-        Py_INCREF(value);
-        copied = PyObject_CallFunctionObjArgs(deep, value, memo, NULL);
-        result = copied != NULL ? sobj_dict_store((SobjHandle *)copy, key, copied) : -1;
-        Py_XDECREF(copied);
-        Py_DECREF(value);
-        Py_DECREF(key);
-    }
-done:
-    Py_XDECREF(first);
-    Py_XDECREF(plain);
-    Py_XDECREF(module);
-    Py_XDECREF(deep);
-    if (result < 0)
-        Py_CLEAR(copy);
-    return copy;
-}
+/* ---- size */
 
 PyDoc_STRVAR(sizeof_doc,
              "__sizeof__($self, /)\n--\n\n"
@@ -466,7 +361,7 @@ static PyObject *dict_nbytes(PyObject *self, void *closure)
 static PyObject *dict_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
     struct sobj_state *state = sobj_state_of_type(type);
-    PyObject *self = state != NULL ? new_empty(state, 0) : NULL;
+    PyObject *self = state != NULL ? sobj_dict_new_handle(state, 0) : NULL;
 
     if (self != NULL && sobj_dict_fill(self, args, keywords, "SharedDict") < 0)
         Py_CLEAR(self);
@@ -502,16 +397,13 @@ static PyMethodDef dict_methods[] = {
      METH_FASTCALL | METH_KEYWORDS, exchange_doc},
     {"compare_and_set", (PyCFunction)(void (*)(void))dict_compare_and_set,
      METH_FASTCALL | METH_KEYWORDS, compare_and_set_doc},
-    {"clear", dict_clear, METH_NOARGS, clear_doc},
     {"keys", dict_keys, METH_NOARGS, keys_doc},
     {"values", dict_values, METH_NOARGS, values_doc},
     {"items", dict_items, METH_NOARGS, items_doc},
-    {"copy", dict_copy, METH_NOARGS, copy_doc},
-    {"__copy__", dict_copy, METH_NOARGS, shallow_copy_doc},
-    {"__deepcopy__", dict_deepcopy, METH_O, deepcopy_doc},
     {"__sizeof__", dict_sizeof, METH_NOARGS, sizeof_doc},
     SOBJ_DICT_BULK_METHODS,
     SOBJ_DICT_WAIT_METHODS,
+    SOBJ_DICT_WHOLE_METHODS,
     SOBJ_HANDLE_METHODS,
     {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS,
      PyDoc_STR("__class_getitem__($type, item, /)\n--\n\nSharedDict[K, V] for typing.")},
@@ -521,6 +413,7 @@ static PyMethodDef dict_methods[] = {
 static PyGetSetDef dict_getset[] = {
     SOBJ_HANDLE_GETSET,
     {"nbytes", dict_nbytes, NULL, nbytes_doc, NULL},
+    SOBJ_DICT_WHOLE_GETSET,
     {NULL},
 };
 

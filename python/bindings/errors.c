@@ -206,8 +206,11 @@ PyObject *sobj_raise(struct sobj_state *state, enum sobj_status status)
     case SOBJ_OVERFLOW:
         PyErr_SetString(PyExc_OverflowError, text);
         return NULL;
-    case SOBJ_BAD_OPERAND:
     case SOBJ_FROZEN:
+        PyErr_SetString(PyExc_TypeError,
+                        "the object is frozen: change a copy() of it instead");
+        return NULL;
+    case SOBJ_BAD_OPERAND:
         PyErr_SetString(PyExc_TypeError, text);
         return NULL;
     case SOBJ_NOT_FOUND:

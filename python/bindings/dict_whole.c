@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: MIT */
+/* SharedDict as a whole: what happens to all of it at one moment. */
+#include "dict_type.h"
+#include "errors.h"
+
+PyObject *sobj_dict_new_handle(struct sobj_state *state, size_t expected)
+{
+    struct sobj_object *core;
+
+    if (sobj_dict_new(expected, &core) != SOBJ_OK)
+        return PyErr_NoMemory();
+    return sobj_handle_for(state, core);
+}
+
+/* None, or the exception for `status`. */
+static PyObject *none_or_raise(PyObject *self, enum sobj_status status)
+{
+    if (status != SOBJ_OK)
+        return sobj_raise(((SobjHandle *)self)->state, status);
+    Py_RETURN_NONE;
+}
+
+/* ---- snapshot */
+
+const char sobj_dict_snapshot_doc[] = PyDoc_STR(
+    "snapshot($self, /)\n--\n\n"
+    "Return a plain dict with the content of one moment, in order.\n\n"
+    "It shows all of what every writer had done by that moment and nothing of what\n"
+    "came later. Writers are held back for the moment itself, usually some tens of\n"
+    "microseconds, whatever the size; they go on while the dict is built. Containers\n"
+    "among the values are handles: their content is that of now.");
+
+/* Makes the next entry and puts it into `dict`.
+ * Returns: 1; 0 at the end; -1 with an exception. */
+static int snapshot_step(struct sobj_state *state, struct sobj_dict_snapshot *s,
+                         PyObject *dict)
+{
+    struct sobj_entry_out e;
+    enum sobj_status status;
+    PyObject *key, *value;
+    int result;
+
+    sobj_entry_out_init(&e, state, true, true);
+    status = sobj_dict_snapshot_next(s, sobj_entry_take, &e);
+    if (status == SOBJ_EMPTY)
+        return 0;
+    if (status != SOBJ_OK) {
+        sobj_raise(state, status);
+        return -1;
+    }
+    if (sobj_entry_out_both(&e, &key, &value) < 0)
+        return -1;
+    result = PyDict_SetItem(dict, key, value);
+    Py_DECREF(key);
+    Py_DECREF(value);
+    return result < 0 ? -1 : 1;
+}
+
+PyObject *sobj_dict_snapshot(PyObject *op, PyObject *unused)
+{
+    SobjHandle *self = (SobjHandle *)op;
+    struct sobj_dict_snapshot *s;
+    PyObject *dict = PyDict_New();
+    enum sobj_status status;
+    int result = 1;
+
+    if (dict == NULL)
+        return NULL;
+    status = sobj_dict_snapshot_begin(self->core, &s);
+    if (status != SOBJ_OK) {
+        Py_DECREF(dict);
+        return sobj_raise(self->state, status);
+    }
+    /* Making objects may run the collector, and that any code: it may use this dict,
+     * take snapshots of it, fork. No section is open then. */
+    while (result > 0)
+        result = snapshot_step(self->state, s, dict);
+    sobj_dict_snapshot_end(s);
+    if (result < 0)
+        Py_CLEAR(dict);
+    return dict;
+}
+
+/* ---- clear, replace, freeze */
+
+const char sobj_dict_clear_doc[] =
+    PyDoc_STR("clear($self, /)\n--\n\n"
+              "Remove everything, at one moment for readers and writers alike.");
+
+PyObject *sobj_dict_clear_all(PyObject *self, PyObject *unused)
+{
+    return none_or_raise(self, sobj_dict_clear(sobj_handle_core(self)));
+}
+
+const char sobj_dict_replace_doc[] = PyDoc_STR("replace($self, mapping_or_iterable, /)\n--\n\n"
+              "Replace the whole content by that of a mapping or iterable of pairs.\n\n"
+              "At one moment: everybody else sees the old content or the new one, never\n"
+              "parts of both. All is converted before anything changes, so an error\n"
+              "leaves the dict as it was. The content of a SharedDict is taken as it is\n"
+              "at one moment, too.");
+
+/* Makes a dict with what `source` holds. Returns: a reference that nobody else has
+ * unless he has searched the memory for it; NULL with an exception. */
+static struct sobj_object *content_of(struct sobj_state *state, PyObject *source)
+{
+    struct sobj_object *core = NULL;
+    PyObject *made, *args;
+
+    if (sobj_dict_check(source)) {
+        enum sobj_status status;
+        Py_BEGIN_ALLOW_THREADS
+            ;
+            status = sobj_dict_copy(sobj_handle_core(source), &core);
+        Py_END_ALLOW_THREADS;
+        if (status != SOBJ_OK)
+            sobj_raise(state, status);
+        return core;
+    }
+    made = sobj_dict_new_handle(state, 0);
+    args = made != NULL ? PyTuple_Pack(1, source) : NULL;
+    if (args != NULL && sobj_dict_fill(made, args, NULL, "replace") == 0) {
+        core = sobj_handle_core(made);
+        sobj_ref(core);
+    }
+    Py_XDECREF(args);
+    Py_XDECREF(made);
+    return core;
+}
+
+PyObject *sobj_dict_replace_all(PyObject *op, PyObject *source)
+{
+    SobjHandle *self = (SobjHandle *)op;
+    struct sobj_object *content;
+    enum sobj_status status;
+
+    if (sobj_dict_frozen(self->core))
+        return sobj_raise(self->state, SOBJ_FROZEN);
+    content = content_of(self->state, source);
+    if (content == NULL)
+        return NULL;
+    status = sobj_dict_replace(self->core, content);
+    sobj_unref(content);
+    return none_or_raise(op, status);
+}
+
+const char sobj_dict_freeze_doc[] = PyDoc_STR("freeze($self, /)\n--\n\n"
+              "Make the dict read-only, for everybody and for good.\n\n"
+              "When this returns no change takes effect any more: whatever would change\n"
+              "the dict raises TypeError. Objects that it holds can be changed. A copy()\n"
+              "is not frozen.");
+
+PyObject *sobj_dict_freeze_all(PyObject *self, PyObject *unused)
+{
+    sobj_dict_freeze(sobj_handle_core(self));
+    Py_RETURN_NONE;
+}
+
+PyObject *sobj_dict_get_frozen(PyObject *self, void *closure)
+{
+    return PyBool_FromLong(sobj_dict_frozen(sobj_handle_core(self)));
+}
+
+/* ---- copies */
+
+const char sobj_dict_copy_doc[] =
+    PyDoc_STR("copy($self, /)\n--\n\n"
+              "Return a new SharedDict with the content of one moment.");
+const char sobj_dict_shallow_copy_doc[] =
+    PyDoc_STR("__copy__($self, /)\n--\n\nReturn copy().");
+
+PyObject *sobj_dict_copy_all(PyObject *op, PyObject *unused)
+{
+    SobjHandle *self = (SobjHandle *)op;
+    struct sobj_object *copy = NULL;
+    enum sobj_status status;
+
+    /* The core copies by itself, and a large dict takes a while. */
+    Py_BEGIN_ALLOW_THREADS
+        ;
+        status = sobj_dict_copy(self->core, &copy);
+    Py_END_ALLOW_THREADS;
+    return status == SOBJ_OK ? sobj_handle_for(self->state, copy)
+                             : sobj_raise(self->state, status);
+}
+
+/* memo[id(object)] = copy */
+static int remember(PyObject *memo, PyObject *object, PyObject *copy)
+{
+    PyObject *id = PyLong_FromVoidPtr(object);
+    int result = id != NULL ? PyObject_SetItem(memo, id, copy) : -1;
+
+    Py_XDECREF(id);
+    return result;
+}
+
+const char sobj_dict_deepcopy_doc[] = PyDoc_STR("__deepcopy__($self, memo, /)\n--\n\n"
+              "Return a new SharedDict whose values are deep copies: containers that it\n"
+              "holds are copied too, channels and atomics stay the same objects.");
+
+PyObject *sobj_dict_deepcopy(PyObject *op, PyObject *memo)
+{
+    SobjHandle *self = (SobjHandle *)op;
+    PyObject *copy = NULL, *module = PyImport_ImportModule("copy"), *deep = NULL;
+    PyObject *first = NULL, *plain = NULL, *key, *value, *copied;
+    Py_ssize_t position = 0;
+    int result = -1;
+
+    deep = module != NULL ? PyObject_GetAttrString(module, "deepcopy") : NULL;
+    if (deep == NULL)
+        goto done;
+    /* A handle from local() is copied as the one that will be met inside, so that the
+     * copy is made once. */
+    sobj_ref(self->core);
+    first = sobj_handle_for(self->state, self->core);
+    if (first == NULL)
+        goto done;
+    if (first != op) {
+        copy = PyObject_CallFunctionObjArgs(deep, first, memo, NULL);
+        result = 0;
+        goto done;
+    }
+    copy = sobj_dict_new_handle(self->state, 0);
+    if (copy == NULL || remember(memo, op, copy) < 0)
+        goto done;
+    /* A dict of our own: nobody who does not search the memory for it changes it. */
+    plain = sobj_dict_snapshot(op, NULL);
+    if (plain == NULL)
+        goto done;
+    result = 0;
+    while (result == 0 && PyDict_Next(plain, &position, &key, &value)) {
+        Py_INCREF(key);
+        Py_INCREF(value);
+        copied = PyObject_CallFunctionObjArgs(deep, value, memo, NULL);
+        result = copied != NULL ? sobj_dict_store((SobjHandle *)copy, key, copied) : -1;
+        Py_XDECREF(copied);
+        Py_DECREF(value);
+        Py_DECREF(key);
+    }
+done:
+    Py_XDECREF(first);
+    Py_XDECREF(plain);
+    Py_XDECREF(module);
+    Py_XDECREF(deep);
+    if (result < 0)
+        Py_CLEAR(copy);
+    return copy;
+}
