@@ -27,6 +27,7 @@ C: dict[str, tuple[list[str], list[str], list[str]]] = {
     "channel_bench": (["2"], ["1"], []),
     "atomic_bench": ([], ["10", "1", "2"], []),
     "dict_bench": ([], ["--quick", "1"], ["liburcu-cds"]),
+    "snapshot_bench": ([], [], []),
 }
 
 
