@@ -438,7 +438,7 @@ static void test_fork(void)
     start(&w, 1);
     pid_t pid = fork();
     if (pid == 0) {
-        alarm(20);
+        alarm(HANG_SECONDS);
         expect(!watched(d) && linked(d) == 0, "nobody waits in the child");
         expect(sobj_dict_wait(w.k, w.seen, sobj_clock() + 1000, NULL) == SOBJ_TIMEOUT,
                "a wait that ends");

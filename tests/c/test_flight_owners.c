@@ -337,7 +337,7 @@ static void test_fork(void)
     ride(&w, 1);
     pid_t pid = fork();
     if (pid == 0) {
-        alarm(20);
+        alarm(HANG_SECONDS);
         in_child(d, &mine);
         _exit(tap_failures() != before);
     }

@@ -19,7 +19,7 @@
 #include "flight.h"
 #include "tap.h"
 
-#define LONG_TIME ((int64_t)20 * 1000000000)
+#define LONG_TIME ((int64_t)HANG_SECONDS * 1000000000)
 
 static struct sobj_dict_key *key_of(struct sobj_object *d, int64_t number)
 {
@@ -39,10 +39,11 @@ struct ring {
 };
 
 /* Makes `round` the value of a key that has an earlier one or none; one of the steps may
- * be that it goes away before. Nobody else changes it. */
-static void pass_on(struct rng *rng, struct sobj_object *d, int64_t number,
-                    int64_t round)
+ * be that it goes away before. Nobody else changes it until all is over. */
+static void pass_on(struct rng *rng, struct ring *r, int64_t number, int64_t round)
 {
+    struct sobj_object *d = r->d;
+    enum sobj_status status = SOBJ_OK;
     struct test_key k;
     const struct sobj_key *key = test_key(&k, number, false);
     sobj_cell value = sobj_from_int(round), before = SOBJ_MISSING, sum;
@@ -56,26 +57,28 @@ static void pass_on(struct rng *rng, struct sobj_object *d, int64_t number,
         before = out.cell;
     switch (rng_below(rng, 4)) {
     case 0:
-        expect(sobj_dict_set(d, key, value) == SOBJ_OK, "set");
+        status = sobj_dict_set(d, key, value);
         break;
     case 1:
         sobj_dict_exchange(d, key, value, NULL);
         break;
     case 2:
-        expect(sobj_dict_compare_and_set(d, key, before, value) == SOBJ_OK, "cas");
+        status = sobj_dict_compare_and_set(d, key, before, value);
         break;
     default:
         if (before == SOBJ_MISSING && rng_below(rng, 2)) {
-            expect(sobj_dict_add(d, key, value, NULL) == SOBJ_OK, "add");
+            status = sobj_dict_add(d, key, value, NULL);
             break;
         }
         if (before != SOBJ_MISSING)
             round -= sobj_to_int(before);
-        expect(sobj_dict_increment(d, key, sobj_from_int(round), sobj_from_int(0),
-                                   &sum) == SOBJ_OK,
-               "increment");
+        status =
+            sobj_dict_increment(d, key, sobj_from_int(round), sobj_from_int(0), &sum);
         break;
     }
+    /* Who ends the game sets `over`, then stores to every key. */
+    expect(status == SOBJ_OK || sobj_load_seq_cst(&r->over), "key %lld: %s",
+           (long long)number, sobj_status_str(status));
 }
 
 /* Waits until the key has the number of the round. Returns: false when all is over. */
@@ -131,7 +134,7 @@ static void go_round(struct member *m)
         if ((m->index != 0 || round != 0) && !await_round(r, k, round))
             break;
         bool last = m->index == n - 1;
-        pass_on(&m->rng, r->d, last ? 0 : m->index + 1, round + (m->index == 0));
+        pass_on(&m->rng, r, last ? 0 : m->index + 1, round + (m->index == 0));
         sobj_add_seq_cst(&r->rounds, 1);
     }
     sobj_store_seq_cst(&r->over, true);
