@@ -22,10 +22,10 @@
 
 /* ---- testing */
 
-/* Yield injection. In builds with SOBJ_TEST every compare-and-swap of the core gives
- * the processor away once in `sobj__yield_period` times, at random, which makes the
- * windows between two atomic steps wide enough to be hit on two cores. 0 turns it off;
- * in all other builds the macro is nothing. */
+/* Yield injection. In builds with SOBJ_TEST every compare-and-swap and every ordered
+ * fetch-and-add of a word gives the processor away once in `sobj__yield_period` times,
+ * at random, which makes the windows between two atomic steps wide enough to be hit on
+ * two cores. 0 turns it off; in all other builds the macro is nothing. */
 #ifdef SOBJ_TEST
 extern unsigned sobj__yield_period;
 void sobj__yield_maybe(void);
@@ -109,6 +109,7 @@ SOBJ_INLINE void sobj_word_store_full(sobj_word *w, uint64_t v)
 }
 SOBJ_INLINE uint64_t sobj_word_add_full(sobj_word *w, uint64_t v)
 {
+    SOBJ_YIELD();
     uint64_t old = AO_fetch_and_add_full(&w->ao, (AO_t)v);
 
     SOBJ__WORD_BARRIER();

@@ -3,7 +3,12 @@
  *
  * Every operation is atomic with every other one and none of them ever makes a value
  * visible that is not the result of an operation: overflow is found before anything is
- * stored. All are lock-free; `get` is wait-free.
+ * stored.
+ *
+ * Progress: `get` is wait-free, and so is an addition of less than 2^38 to an integer
+ * that has never been beyond 2^61 (both in either direction); the others are lock-free.
+ * Only the first operation that takes an integer beyond 2^61 holds a lock, for some
+ * nanoseconds, and may run a due grace period (see sobj_collect).
  */
 #ifndef SHAREDOBJ_ATOMIC_INT_H
 #define SHAREDOBJ_ATOMIC_INT_H

@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* AtomicInt: every operation, overflow at both limits with racing threads, waiting. */
-#include "sharedobj/atomic_int.h"
-
 #include <signal.h>
 
 #include "crew.h"
-#include "history.h"
-#include "models.h"
+#include "ints.h"
 #include "object.h"
 #include "park.h"
 #include "reclaim.h"
@@ -14,14 +11,6 @@
 
 #define MAX INT64_MAX
 #define MIN INT64_MIN
-
-static struct sobj_object *new_int(int64_t value)
-{
-    struct sobj_object *a = NULL;
-
-    expect(sobj_atomic_int_new(value, &a) == SOBJ_OK, "new");
-    return a;
-}
 
 static void test_operations(void)
 {
@@ -58,11 +47,18 @@ static void test_operations(void)
 
 static void test_add(void)
 {
-    static const int64_t numbers[] = {0,       1,       -1,         2,          -2,
-                                      MAX,     MAX - 1, MIN,        MIN + 1,    MAX / 2,
-                                      MIN / 2, 1 << 20, -(1 << 20), MAX / 2 + 1};
+    static const int64_t numbers[] = {0,          1,
+                                      -1,         2,
+                                      -2,         MAX,
+                                      MAX - 1,    MIN,
+                                      MIN + 1,    MAX / 2,
+                                      MIN / 2,    1 << 20,
+                                      -(1 << 20), MAX / 2 + 1,
+                                      INT_STEP,   INT_STEP - 1,
+                                      -INT_STEP,  -INT_STEP - 1,
+                                      INT_NEAR,   INT_NEAR - 1,
+                                      -INT_NEAR,  -INT_NEAR - 1};
     enum { N = sizeof numbers / sizeof *numbers };
-    struct sobj_object *a = new_int(0);
     int wrong = 0;
 
     for (int i = 0; i < N; i++) {
@@ -70,15 +66,15 @@ static void test_add(void)
             __int128 exact = (__int128)numbers[i] + numbers[k];
             bool fits = exact >= MIN && exact <= MAX;
             int64_t sum = 4711;
-            sobj_atomic_int_set(a, numbers[i]);
+            struct sobj_object *a = new_int(numbers[i]);
             enum sobj_status status = sobj_atomic_int_add(a, numbers[k], &sum);
             wrong += status != (fits ? SOBJ_OK : SOBJ_OVERFLOW);
             wrong += sum != (fits ? (int64_t)exact : 4711);
             wrong += sobj_atomic_int_get(a) != (fits ? (int64_t)exact : numbers[i]);
+            sobj_unref(a);
         }
     }
     ok(wrong == 0, "add, %d pairs around the limits", N * N);
-    sobj_unref(a);
 }
 
 static void create(void *context)
@@ -167,70 +163,18 @@ static void test_limit(int64_t limit, int64_t step, const char *name)
 
 /* ---- histories */
 
-struct recorded {
-    struct history h;
-    struct sobj_object *a[2];
-};
-
-static void record(struct member *m)
-{
-    static const int64_t numbers[] = {0, 1, -1, MAX, MIN, MAX - 1, MIN + 1, 2};
-    struct recorded *r = m->shared;
-
-    while (!history_full(&r->h, m->index)) {
-        enum int_kind kind = (enum int_kind)rng_below(&m->rng, INT_MIN_OF + 1);
-        unsigned key = (unsigned)rng_below(&m->rng, 2);
-        int64_t x = numbers[rng_below(&m->rng, 8)], y = numbers[rng_below(&m->rng, 8)];
-        int64_t r0 = 0, r1 = 0;
-        struct sobj_object *a = r->a[key];
-        struct op *op = history_invoke(&r->h, m->index, kind, key, x, y);
-
-        switch (kind) {
-        case INT_GET:
-            r0 = sobj_atomic_int_get(a);
-            break;
-        case INT_SET:
-            sobj_atomic_int_set(a, x);
-            break;
-        case INT_EXCHANGE:
-            r0 = sobj_atomic_int_exchange(a, x);
-            break;
-        case INT_CAS:
-            r0 = sobj_atomic_int_compare_and_set(a, x, y, &r1);
-            break;
-        case INT_ADD:
-            r0 = sobj_atomic_int_add(a, x, &r1);
-            break;
-        case INT_MAX_OF:
-            r0 = sobj_atomic_int_max(a, x);
-            break;
-        case INT_MIN_OF:
-            r0 = sobj_atomic_int_min(a, x);
-            break;
-        }
-        history_respond(&r->h, op, r0, r1);
-    }
-}
-
 static void test_histories(void)
 {
-    struct recorded r = {.a = {new_int(0), new_int(0)}};
+    struct int_history r;
     enum verdict v = LINEARIZABLE;
 
-    history_init(&r.h, 4, 150);
+    int_history_init(&r, 4);
     yield_every(4);
-    for (int round = 0; round < 40 && v == LINEARIZABLE; round++) {
-        history_reset(&r.h);
-        sobj_atomic_int_set(r.a[0], 0);
-        sobj_atomic_int_set(r.a[1], 0);
-        crew_run(4, (uint64_t)round, 0, record, &r);
-        v = history_check(&r.h, &model_int, true);
-    }
+    for (unsigned round = 0; round < 40 && v == LINEARIZABLE; round++)
+        v = int_history_round(&r, round);
     yield_every(0);
     ok(v == LINEARIZABLE, "histories of all operations are linearizable");
-    history_fini(&r.h);
-    sobj_unref(r.a[0]);
-    sobj_unref(r.a[1]);
+    int_history_fini(&r);
 }
 
 /* ---- waiting */
@@ -255,52 +199,43 @@ static void *wait_main(void *arg)
     return NULL;
 }
 
-static bool watched(struct sobj_object *a)
+/* The kinds that change a value, from `from` to `to`. */
+static void test_woken(enum int_kind kind, int64_t from, int64_t to)
 {
-    return (sobj__mode(a) & SOBJ__WATCHED) != 0;
-}
-
-/* Changes the value from 10 to `to` in one of the ways there are. */
-static void change(struct sobj_object *a, int how, int64_t to)
-{
-    int64_t result;
-
-    switch (how) {
-    case 0:
-        sobj_atomic_int_set(a, to);
-        break;
-    case 1:
-        sobj_atomic_int_exchange(a, to);
-        break;
-    case 2:
-        sobj_atomic_int_compare_and_set(a, 10, to, NULL);
-        break;
-    case 3:
-        sobj_atomic_int_add(a, to - 10, &result);
-        break;
-    case 4:
-        sobj_atomic_int_max(a, to);
-        break;
-    default:
-        sobj_atomic_int_min(a, to);
-        break;
-    }
-}
-
-static void test_woken(int how, int64_t to, const char *name)
-{
-    struct waiting w = {.a = new_int(10), .while_equal = 10};
+    struct waiting w = {.a = new_int(from), .while_equal = from};
+    struct int_job change = {.a = w.a, .kind = kind, .x = to};
     pthread_t thread;
 
+    if (kind == INT_CAS) {
+        change.x = from;
+        change.y = to;
+    } else if (kind == INT_ADD) {
+        change.x = to - from;
+    }
     w.domain = sobj_domain_new(1);
     pthread_create(&thread, NULL, wait_main, &w);
     while (!watched(w.a))
         sched_yield();
-    change(w.a, how, to);
+    int_job_run(&change);
     pthread_join(thread, NULL);
-    ok(w.status == SOBJ_OK && w.value == to && !watched(w.a), "woken by %s", name);
+    ok(w.status == SOBJ_OK && w.value == to && !watched(w.a),
+       "woken by kind %d, %lld to %lld", kind, (long long)from, (long long)to);
     sobj_domain_free(w.domain);
     sobj_unref(w.a);
+}
+
+static void test_all_wake(void)
+{
+    for (enum int_kind kind = INT_SET; kind <= INT_MAX_OF; kind++) {
+        test_woken(kind, 10, 11);
+        test_woken(kind, 10, MAX);      /* into the second word */
+        test_woken(kind, MAX - 1, MAX); /* within it */
+    }
+    test_woken(INT_MIN_OF, 10, 9);
+    test_woken(INT_MIN_OF, 10, MIN);
+    test_woken(INT_MIN_OF, MIN + 1, MIN);
+    test_woken(INT_ADD, INT_NEAR - 1, INT_NEAR);
+    test_woken(INT_ADD, -INT_NEAR, -INT_NEAR - 1);
 }
 
 static void test_wait(void)
@@ -373,8 +308,6 @@ static void test_signal(void)
 
 int main(void)
 {
-    static const char *const ways[] = {"set", "exchange", "compare_and_set",
-                                       "add", "max",      "min"};
     struct balance b;
 
     tap_begin();
@@ -387,8 +320,7 @@ int main(void)
     test_limit(MIN, -1, "the lower limit");
     test_histories();
     test_wait();
-    for (int how = 0; how < 6; how++)
-        test_woken(how, how < 5 ? 11 : 9, ways[how]);
+    test_all_wake();
     test_two_waiters();
     test_signal();
     balance_check(&b, "all of it");

@@ -15,7 +15,7 @@ MAX = 2**63 - 1
 MIN = -(2**63)
 # Around every boundary of ints, of 64 bits, and of what a shift or power makes of them.
 VALUES = [0, 1, -1, 2, -2, 3, 7, -7, 63, 64, 65, 2**30 - 1, 2**30, -(2**30), 2**31, 2**32, 2**60,
-          2**62, MAX - 1, MAX, MIN + 1, MIN]  # fmt: skip
+          2**61 - 1, 2**61, -(2**61) - 1, 2**62, MAX - 1, MAX, MIN + 1, MIN]  # fmt: skip
 BINARY = {
     "+": (operator.add, operator.iadd),
     "-": (operator.sub, operator.isub),

@@ -59,6 +59,26 @@ def test_nothing_is_lost(how, local):
     assert a.get() == THREADS * N
 
 
+@pytest.mark.parametrize("far", [MAX // 2, MIN // 2, 2**61 - 100, -(2**61) + 100], ids=str)
+def test_nothing_is_lost_while_the_value_jumps(far):
+    """The core keeps large values elsewhere: additions go on while they move there."""
+    adds = 500
+
+    for _ in range(30):
+        a, taken = AtomicInt(), AtomicInt()
+
+        def add(a=a):
+            for _ in range(adds):
+                a += 1
+
+        def jump(a=a, taken=taken):
+            for value in (3, far, 5, far, 0):
+                taken += a.exchange(value) - value
+
+        together(add, jump, add)
+        assert a.get() + taken.get() == 2 * adds
+
+
 def test_compare_and_set_lets_one_through():
     a = AtomicInt()
 

@@ -44,8 +44,8 @@ static void *pause_main(void *context)
     return NULL;
 }
 
-bool pause_at(struct pause *p, const char *point, unsigned skip,
-              void (*work)(void *context), void *context)
+static void start(struct pause *p, const char *point, unsigned skip,
+                  void (*work)(void *context), void *context)
 {
     *p = (struct pause){.point = point, .skip = skip, .work = work, .context = context};
     sem_init(&p->stopped, 0, 0);
@@ -57,8 +57,26 @@ bool pause_at(struct pause *p, const char *point, unsigned skip,
         diag("no thread");
         abort();
     }
+}
+
+bool pause_at(struct pause *p, const char *point, unsigned skip,
+              void (*work)(void *context), void *context)
+{
+    start(p, point, skip, work, context);
     wait_for(&p->stopped);
     return p->reached;
+}
+
+bool pause_try(struct pause *p, const char *point, unsigned skip,
+               void (*work)(void *context), void *context, unsigned yields)
+{
+    start(p, point, skip, work, context);
+    while (yields-- != 0) {
+        if (sem_trywait(&p->stopped) == 0)
+            return p->reached;
+        sched_yield();
+    }
+    return false;
 }
 
 void pause_go(struct pause *p)

@@ -32,6 +32,11 @@ struct pause {
  * the point. Returns, when the thread has stopped or ended: whether it has stopped. */
 bool pause_at(struct pause *p, const char *point, unsigned skip,
               void (*work)(void *context), void *context);
+/* The same for a thread that, if all is well, has to wait for somebody else before it
+ * comes to the point: gives up after so many yields and lets it run. It stops at the
+ * point no less when it gets there, until pause_go. */
+bool pause_try(struct pause *p, const char *point, unsigned skip,
+               void (*work)(void *context), void *context, unsigned yields);
 /* Lets the thread go on until its work is done. The thread itself lives on: its end
  * would wait for a grace period, hence for all others that still stand somewhere. */
 void pause_go(struct pause *p);
