@@ -7,20 +7,11 @@
 #include <unistd.h>
 
 #include "channel.h"
-#include "sharedobj/channel.h"
+#include "channels.h"
 #include "tap.h"
 
 static const uint32_t capacities[] = {1, 2, 3, 7, 64, 0};
 #define CAPACITIES (sizeof capacities / sizeof *capacities)
-
-static struct sobj_object *new_channel(uint32_t capacity)
-{
-    struct sobj_object *ch;
-
-    if (sobj_channel_new(capacity, &ch) != SOBJ_OK)
-        abort();
-    return ch;
-}
 
 static sobj_cell new_bytes(uint64_t size)
 {

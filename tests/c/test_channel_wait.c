@@ -9,19 +9,10 @@
 #include <unistd.h>
 
 #include "channel.h"
+#include "channels.h"
 #include "crew.h"
 #include "reclaim.h"
-#include "sharedobj/channel.h"
 #include "tap.h"
-
-static struct sobj_object *new_channel(uint32_t capacity)
-{
-    struct sobj_object *ch;
-
-    if (sobj_channel_new(capacity, &ch) != SOBJ_OK)
-        abort();
-    return ch;
-}
 
 /* ---- one thread that does one blocking operation */
 

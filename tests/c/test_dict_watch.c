@@ -24,15 +24,6 @@ struct waiting {
     pthread_t thread;
 };
 
-static struct sobj_dict_key *key_of(struct sobj_object *d, int64_t number)
-{
-    struct sobj_dict_key *k = NULL;
-    struct test_key key;
-
-    expect(sobj_dict_key_new(d, test_key(&key, number, false), &k) == SOBJ_OK, "key");
-    return k;
-}
-
 static void run_wait(void *context)
 {
     struct waiting *w = context;

@@ -94,3 +94,19 @@ struct torture torture_begin(int argc, char **argv, unsigned threads)
          (unsigned long long)t.seed);
     return t;
 }
+
+void torture_crews(const struct torture *t, unsigned yields,
+                   void (*work)(struct member *m), void *shared)
+{
+    int64_t end = sobj_clock() + (int64_t)t->milliseconds * 1000000;
+    int before = tap_failures();
+    unsigned crews = 0;
+
+    do {
+        yield_every(crews % 2 ? yields : 0);
+        crew_run(t->threads, t->seed + crews, t->milliseconds / 8, work, shared);
+        crews++;
+    } while (tap_failures() == before && sobj_clock() < end);
+    yield_every(0);
+    ok(tap_failures() == before, "%u crews", crews);
+}

@@ -76,5 +76,9 @@ struct torture {
 };
 /* Prints them, so that a failure can be repeated; seconds may be a fraction. */
 struct torture torture_begin(int argc, char **argv, unsigned threads);
+/* Crews one after the other, each for an eighth of the time and every other one with
+ * yields of that period, until the time is over or a check fails. Reports one test. */
+void torture_crews(const struct torture *t, unsigned yields,
+                   void (*work)(struct member *m), void *shared);
 
 #endif

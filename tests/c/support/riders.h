@@ -16,15 +16,6 @@ struct rider {
     pthread_t thread;
 };
 
-static inline struct sobj_dict_key *key_of(struct sobj_object *d, int64_t number)
-{
-    struct sobj_dict_key *k = NULL;
-    struct test_key key;
-
-    expect(sobj_dict_key_new(d, test_key(&key, number, false), &k) == SOBJ_OK, "key");
-    return k;
-}
-
 static inline struct rider rider_for(struct sobj_object *d, int64_t number)
 {
     return (struct rider){.k = key_of(d, number), .deadline = SOBJ_FOREVER};

@@ -23,8 +23,8 @@
 #include <unistd.h>
 
 #include "channel.h"
+#include "channels.h"
 #include "crew.h"
-#include "sharedobj/channel.h"
 #include "tap.h"
 
 #define MAX_THREADS 64
@@ -232,8 +232,7 @@ static void flood_round(struct rng *rng, unsigned threads, uint32_t capacity)
     f.closing = (enum closing)rng_below(rng, 3);
     f.closing_point = (uint32_t)rng_below(rng, f.quota);
     atomic_init(&f.senders_left, f.senders);
-    if (sobj_channel_new(capacity, &f.channel) != SOBJ_OK)
-        abort();
+    f.channel = new_channel(capacity);
     for (unsigned r = 0; r < f.receivers; r++) {
         f.received[r] = malloc((size_t)f.senders * f.quota * sizeof(int64_t));
         if (f.received[r] == NULL)
@@ -286,8 +285,8 @@ static void closes_work(struct member *m)
     for (int i = 0; i < CLOSES; i++) {
         if (m->index == 0) {
             c->over = i != 0 && time_is_up();
-            if (!c->over && sobj_channel_new(c->capacity, &c->channel) != SOBJ_OK)
-                abort();
+            if (!c->over)
+                c->channel = new_channel(c->capacity);
         }
         crew_meet(m);
         if (c->over)
@@ -402,8 +401,7 @@ static void bursts_round(struct rng *rng, unsigned threads, uint32_t capacity)
     memset(&b, 0, sizeof b);
     b.count = 100;
     b.senders = capacity != 0 && rng_below(rng, 2) == 0;
-    if (sobj_channel_new(capacity, &b.channel) != SOBJ_OK)
-        abort();
+    b.channel = new_channel(capacity);
     if (b.senders) {
         /* Full at rest. */
         while (sobj_channel_try_send(b.channel, SOBJ_TRUE) == SOBJ_OK)

@@ -21,15 +21,6 @@
 
 #define LONG_TIME ((int64_t)HANG_SECONDS * 1000000000)
 
-static struct sobj_dict_key *key_of(struct sobj_object *d, int64_t number)
-{
-    struct sobj_dict_key *k = NULL;
-    struct test_key key;
-
-    expect(sobj_dict_key_new(d, test_key(&key, number, false), &k) == SOBJ_OK, "key");
-    return k;
-}
-
 /* ---- a token in a ring */
 
 struct ring {

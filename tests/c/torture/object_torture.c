@@ -115,23 +115,13 @@ static void work(struct member *m)
 int main(int argc, char **argv)
 {
     struct torture t = torture_begin(argc, argv, 4);
-    int before, rounds = 0;
     struct balance b;
-    int64_t end;
 
     tap_begin();
     b = balance_begin();
-    before = tap_failures();
-    end = sobj_clock() + (int64_t)t.milliseconds * 1000000;
     for (int i = 0; i < PLACES; i++)
         sobj_store_seq_cst(&shared.cells[i], SOBJ_NONE);
-    do {
-        yield_every(rounds % 2 ? 20 : 0);
-        crew_run(t.threads, t.seed + (uint64_t)rounds++, t.milliseconds / 8, work,
-                 NULL);
-    } while (tap_failures() == before && sobj_clock() < end);
-    yield_every(0);
-    ok(tap_failures() == before, "%d crews", rounds);
+    torture_crews(&t, 20, work, NULL);
     ok(sobj_ticket_count() == 0, "every ticket died with its domain");
     for (int i = 0; i < PLACES; i++) {
         sobj__write_begin();

@@ -96,21 +96,11 @@ static void work(struct member *m)
 int main(int argc, char **argv)
 {
     struct torture t = torture_begin(argc, argv, 4);
-    int before, rounds = 0;
     struct balance b;
-    int64_t end;
 
     tap_begin();
     b = balance_begin();
-    before = tap_failures();
-    end = sobj_clock() + (int64_t)t.milliseconds * 1000000;
-    do {
-        yield_every(rounds % 2 ? 20 : 0);
-        crew_run(t.threads, t.seed + (uint64_t)rounds++, t.milliseconds / 10, work,
-                 NULL);
-    } while (tap_failures() == before && sobj_clock() < end);
-    yield_every(0);
-    ok(tap_failures() == before, "%d crews", rounds);
+    torture_crews(&t, 20, work, NULL);
     for (int i = 0; i < PLACES; i++) {
         struct node *n = sobj_swap_acq_rel(&shared.places[i], NULL);
         sobj__write_begin();
