@@ -396,6 +396,30 @@ enum sobj_status sobj_dict_increment(struct sobj_object *d, const struct sobj_ke
     return status;
 }
 
+/* Puts `put` in place of the live value `*v` of `n`, whose table is reached from `t`.
+ * Returns: false if that has changed, and `*v` is what is there now. The value that was
+ * replaced can be used until the section ends. */
+static bool replace_node(struct sobj__dict *d, struct sobj__table *t, uint64_t mode,
+                         struct sobj__node *n, sobj_cell *v, sobj_cell put)
+{
+    SOBJ_PAUSE("dict.change");
+    if (SOBJ_UNLIKELY(mode & SOBJ__LOG))
+        sobj__snapshot_save(d, t->body, n, *v);
+    SOBJ_PAUSE("dict.replace");
+    /* SeqCst: publishes the value; the change happens here (K1). */
+    if (!sobj_cas_seq_cst(&n->value, v, put))
+        return false;
+    sobj__cell_retire(*v);
+    if (put == SOBJ__DELETED) {
+        /* Relaxed: after the exchange, never too low (C1). */
+        uint64_t live = (uint64_t)sobj_sub_relaxed(&t->body->live, 1) - 1;
+        sobj__log_died(t->body);
+        if (SOBJ_UNLIKELY(t->mask >= SHRINK_MIN && live < t->mask / 16))
+            (void)sobj__table_start(d, t, 0, false);
+    }
+    return true;
+}
+
 /* Replaces a value that is the same as `expected` (MISSING: any) by `desired` or, if
  * that is MISSING, removes the key. */
 static enum sobj_status replace_live(struct sobj_object *obj,
@@ -426,23 +450,10 @@ static enum sobj_status replace_live(struct sobj_object *obj,
             status = SOBJ_MISMATCH;
             break;
         }
-        SOBJ_PAUSE("dict.change");
-        if (SOBJ_UNLIKELY(mode & SOBJ__LOG))
-            sobj__snapshot_save(d, t->body, n, v);
-        SOBJ_PAUSE("dict.replace");
-        /* SeqCst: publishes the value; the change happens here (K1). */
-        if (!sobj_cas_seq_cst(&n->value, &v, put))
-            continue;
-        hand_out(out, v);
-        sobj__cell_retire(v);
-        if (put == SOBJ__DELETED) {
-            /* Relaxed: after the exchange, never too low (C1). */
-            uint64_t live = (uint64_t)sobj_sub_relaxed(&t->body->live, 1) - 1;
-            sobj__log_died(t->body);
-            if (SOBJ_UNLIKELY(t->mask >= SHRINK_MIN && live < t->mask / 16))
-                (void)sobj__table_start(d, t, 0, false);
+        if (replace_node(d, t, mode, n, &v, put)) {
+            hand_out(out, v);
+            break;
         }
-        break;
     }
     sobj__table_help(d);
     sobj__write_end();
@@ -486,5 +497,54 @@ enum sobj_status sobj_dict_compare_and_set(struct sobj_object *d,
     status = find(sobj__dict_root(sobj__dict_of(d)), &p, &v) == NULL ? SOBJ_OK
                                                                      : SOBJ_MISMATCH;
     sobj__read_end();
+    return status;
+}
+
+/* ---- taking the last entry */
+
+/* Takes the last entry, as far as one section goes. `*hash` is the key's.
+ * Returns: OK, EMPTY, or MISMATCH: there is more to be looked at. */
+static enum sobj_status take_last(struct sobj__dict *d, uint64_t mode,
+                                  struct sobj__last *w, sobj_take_entry take,
+                                  void *context, uint64_t *hash)
+{
+    struct sobj__table *t = root_of(d);
+    struct sobj__node *n;
+    struct sobj_entry entry;
+
+    sobj__last_enter(w, t->body);
+    while ((n = sobj__last_next(w, d, t->body, &entry.value)) != NULL) {
+        SOBJ_PAUSE("dict.take_last");
+        do {
+            if (replace_node(d, t, mode, n, &entry.value, SOBJ__DELETED)) {
+                sobj__node_entry(n, &entry);
+                take(&entry, context);
+                *hash = n->hash;
+                (void)sobj__last_leave(w, t->body, true);
+                return SOBJ_OK;
+            }
+        } while (!sobj__is_mark(entry.value));
+    }
+    return sobj__last_leave(w, t->body, false) ? SOBJ_MISMATCH : SOBJ_EMPTY;
+}
+
+enum sobj_status sobj_dict_remove_last(struct sobj_object *obj, sobj_take_entry take,
+                                       void *context)
+{
+    struct sobj__dict *d = sobj__dict_of(obj);
+    struct sobj__last walk = {.begun = false};
+    enum sobj_status status;
+    uint64_t mode, hash = 0;
+
+    do {
+        status = sobj__dict_begin(d, &mode);
+        if (status == SOBJ_OK) {
+            status = take_last(d, mode, &walk, take, context, &hash);
+            sobj__table_help(d);
+        }
+        sobj__write_end();
+    } while (status == SOBJ_MISMATCH);
+    if (status == SOBJ_OK)
+        sobj__dict_changed(d, hash);
     return status;
 }

@@ -32,7 +32,7 @@ static void walk_init(struct walk *w, struct sobj__dict *d)
     sobj__read_begin();
     /* Acquire: pairs with the CAS that published the table. */
     struct sobj__body *body = sobj_load_acquire(&d->root)->body;
-    w->epoch = w->position = body->epoch;
+    w->epoch = body->epoch;
     w->end = sobj_load_acquire(&body->tail); /* Acquire: insertions so far. */
     sobj__read_end();
 }

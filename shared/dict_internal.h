@@ -53,6 +53,8 @@
  *       are not dead. The last segment is ended early, its positions skipped, when it is
  *       large for what lives. One thread at a time; others do not wait, they skip it.
  *       None while a snapshot of the body is being read (S3).
+ *   L5  A cell that holds a dead node or CLOSED shows nothing ever after; popitem notes
+ *       stretches of such cells (dict_last.c).
  *   R1  A node has a reference from its slot or forward (until a grace period after it
  *       has left) and one from each segment; at 0 it is freed at once.
  *   C1  `live` goes up before the exchange that inserts and down again if that fails,
@@ -122,6 +124,7 @@ struct sobj__table {
 /* Cells hold a node pointer, 0 (not yet filled) or CLOSED. A dense segment's cell i
  * belongs to position first + i; a compacted one holds nodes sorted by position. */
 #define SOBJ__CLOSED 1u
+typedef _Atomic(uint16_t) sobj__skip_t;
 struct sobj__segment {
     _Atomic(uint32_t) refs; /* the log's, and iterators' */
     uint32_t capacity;      /* const: cells allocated */
@@ -129,8 +132,16 @@ struct sobj__segment {
     bool dense;             /* const */
     uint64_t first, last;   /* const: positions first <= p < last belong here */
     _Atomic(struct sobj__segment *) next;
+    /* notes of popitem about dead cells (L5; dict_last.c) */
+    _Atomic(uint64_t) beneath;     /* positions from here up to `first` */
+    _Atomic(sobj__skip_t *) skips; /* for each cell: how many from it downwards */
     _Atomic(uint64_t) cells[];
 };
+
+SOBJ_INLINE size_t sobj__skips_bytes(const struct sobj__segment *s)
+{
+    return s->capacity * sizeof(sobj__skip_t);
+}
 
 struct sobj__body {
     uint64_t epoch; /* const since it became the content; names the body (L2) */
@@ -144,6 +155,7 @@ struct sobj__body {
     SOBJ_ALIGNED _Atomic(uint64_t) tail; /* next position */
     _Atomic(int64_t) live;               /* C1 */
     _Atomic(int64_t) dead; /* cells that show nothing any more; exact at rest */
+    _Atomic(struct sobj__segment *) near; /* in the list, or NULL; see dict_last.c */
 };
 
 struct sobj__watch; /* dict_watch.h */
@@ -218,6 +230,37 @@ size_t sobj__segment_bytes(const struct sobj__segment *s);
 bool sobj__log_tidy(struct sobj__body *body);
 void sobj__log_free(struct sobj__body *body);
 enum sobj_status sobj__log_init(struct sobj__body *body);
+
+/* Whether `n`, which is in the log, is in the dict, and its value; if it is not, `*value`
+ * is a mark when that is for good. Needs: a section. */
+bool sobj__log_shows(struct sobj__dict *d, struct sobj__node *n, sobj_cell *value);
+
+/* ---- from the end of the order downwards (dict_last.c) */
+
+/* A walk through one or more sections; begins as {0}. */
+struct sobj__last {
+    bool begun;
+    uint64_t epoch;    /* of the body that the positions belong to */
+    uint64_t tail;     /* where the pass began */
+    uint64_t position; /* down to here all has been looked at */
+    /* in this section: the next cell is the one below `index`, and from `top` down to
+     * there all is dead, which has taken `run` looks, as is all beneath `upper` */
+    struct sobj__segment *segment, *upper;
+    uint32_t index, top, run, looks;
+};
+
+/* Begins, or goes on in a new section. Needs, here and below: a write section; `body` is
+ * the root's. */
+void sobj__last_enter(struct sobj__last *w, struct sobj__body *body);
+/* Returns: the next node downwards that shows, and its value. The caller takes it or
+ * finds it dead before it asks again. NULL: leave. */
+struct sobj__node *sobj__last_next(struct sobj__last *w, struct sobj__dict *d,
+                                   struct sobj__body *body, sobj_cell *value);
+/* Ends the section's part, `taken`: of the whole walk. Returns: whether there is more to
+ * be looked at, in another section. */
+bool sobj__last_leave(struct sobj__last *w, struct sobj__body *body, bool taken);
+/* Returns: the last segment that begins below `position`; NULL if none. */
+struct sobj__segment *sobj__log_find_below(struct sobj__body *body, uint64_t position);
 
 /* ---- probing and migration (dict_table.c) */
 

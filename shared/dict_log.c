@@ -13,6 +13,7 @@
 
 #define SEGMENT_MIN 16u
 #define SEGMENT_MAX 8192u
+_Static_assert(SEGMENT_MAX <= UINT16_MAX, "a skip has 16 bits");
 /* Cells looked at in one step of a compaction: some hundred microseconds at most. */
 #define COMPACT_STEP SEGMENT_MAX
 /* Dead cells that are never worth a compaction. */
@@ -35,11 +36,17 @@ static struct sobj__segment *segment_new(uint32_t capacity, uint64_t first)
     s->dense = true;
     s->first = first;
     s->last = first + capacity;
+    atomic_init(&s->beneath, first);
     return s;
 }
 
 static void segment_discard(struct sobj__segment *s)
 {
+    /* Relaxed: nobody else has the segment any more. */
+    sobj__skip_t *skips = sobj_load_relaxed(&s->skips);
+
+    if (skips != NULL)
+        sobj__free(SOBJ_COUNT_BLOCKS, (void *)skips, sobj__skips_bytes(s));
     sobj__free(SOBJ_COUNT_BLOCKS, s, segment_bytes(s->capacity));
 }
 
@@ -83,7 +90,9 @@ void sobj__log_free(struct sobj__body *body)
 
 size_t sobj__segment_bytes(const struct sobj__segment *s)
 {
-    return segment_bytes(s->capacity);
+    /* Relaxed: whether there are any. */
+    return segment_bytes(s->capacity) +
+           (sobj_load_relaxed(&s->skips) != NULL ? sobj__skips_bytes(s) : 0);
 }
 
 /* Moves the hint from `seen`, which has a successor, one on. */
@@ -274,6 +283,10 @@ static uint64_t compact_run(struct sobj__body *body,
     sobj_sub_relaxed(&body->dead, (int64_t)(cells - showing));
     for (struct sobj__segment *s = from; s != end; s = next) {
         next = sobj_load_relaxed(&s->next); /* Relaxed: read before. */
+        /* Relaxed: changes only with `compacting`, which this thread has; who has
+         * loaded it is in a section that the grace period waits for. */
+        if (sobj_load_relaxed(&body->near) == s)
+            sobj_store_relaxed(&body->near, NULL);
         sobj__retire(s, segment_unref_cb, segment_bytes(s->capacity));
     }
     return last;

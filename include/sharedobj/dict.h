@@ -10,6 +10,7 @@
  *   insertion          lock-free    node, sometimes    nothing (helps a migration) (*)
  *                                   a table
  *   remove             lock-free    never (*)          nothing (*)
+ *   remove_last        lock-free    never (*)          nothing (*)
  *   iteration step     lock-free    never              nothing
  *   clear replace      lock-free    one small body     nothing (*)
  *   snapshot copy      a gate       what it keeps      its turn, and a grace period
@@ -139,7 +140,7 @@ size_t sobj_dict_bytes(const struct sobj_object *d);
 /* Grows so that `entries` keys fit without another migration; a hint, never fails. */
 void sobj_dict_reserve(struct sobj_object *d, size_t entries);
 
-/* ---- iteration in insertion order
+/* ---- iteration in insertion order, or backward
  * Shows every key that stays throughout exactly once, none twice, keys inserted after
  * the start never, and ends. Between steps it holds no section, only a piece of the
  * order log (its nodes, not their values). */
@@ -147,8 +148,10 @@ struct sobj_dict_iter {
     struct sobj_object *dict; /* a reference */
     void *segment;            /* a counted piece of the log */
     uint32_t index;
-    uint64_t next, end; /* positions in the order */
-    uint64_t epoch;     /* which content: a clear() ends the iteration */
+    bool backward;
+    uint64_t next;  /* position in the order: the next one; backward: one before it */
+    uint64_t end;   /* the position after the last one at the start */
+    uint64_t epoch; /* which content: a clear() ends the iteration */
 };
 
 /* What a step shows: the key as given, and the value. Valid inside `take`. */
@@ -165,11 +168,22 @@ struct sobj_entry {
 typedef void (*sobj_take_entry)(const struct sobj_entry *entry, void *context);
 
 void sobj_dict_iter_init(struct sobj_dict_iter *it, struct sobj_object *d);
+/* From the last to the first. */
+void sobj_dict_iter_init_backward(struct sobj_dict_iter *it, struct sobj_object *d);
+/* Makes a further iterator at the same place. */
+void sobj_dict_iter_copy(struct sobj_dict_iter *to, const struct sobj_dict_iter *from);
 /* Calls `take` once, inside a read section, with the rules of sobj_out.take.
  * Returns: OK, or EMPTY at the end. */
 enum sobj_status sobj_dict_iter_next(struct sobj_dict_iter *it, sobj_take_entry take,
                                      void *context);
 void sobj_dict_iter_fini(struct sobj_dict_iter *it);
+
+/* Removes the entry that is last in the order and can be taken, and calls `take` once
+ * for it, inside the section, with the rules of sobj_out.take. A key whose insertion is
+ * just happening may be missed; EMPTY says that at the end nothing else was there.
+ * Taking n entries so costs O(n) in all. Returns: OK, EMPTY, FROZEN. */
+enum sobj_status sobj_dict_remove_last(struct sobj_object *d, sobj_take_entry take,
+                                       void *context);
 
 /* ---- the content of one moment, in insertion order
  * Others go on writing while it is read. It belongs to the thread that began it, also in

@@ -133,6 +133,35 @@ static void clear_and_iterate(void *context)
     end_world(&w);
 }
 
+/* Taking the last entry needs no memory, whatever is missing around it. */
+static void pop_all(void *context)
+{
+    struct world w = {0};
+    int64_t n;
+
+    (void)context;
+    if (sobj_dict_new(0, &w.d) != SOBJ_OK)
+        return;
+    for (n = 0; n < 60; n++)
+        try_set(&w, n, n + 1);
+    for (int64_t last = 59; last >= 0; last--) {
+        if (w.tag[last] == 0)
+            continue;
+        n = dict_pop(w.d);
+        expect(n == last, "key %lld popped, not %lld", (long long)n, (long long)last);
+        w.tag[last] = 0;
+        if (last == 20)
+            for (n = 100; n < 125; n++)
+                try_set(&w, n, n + 1);
+        for (int64_t m = 124; last == 20 && m >= 100; m--) {
+            expect(w.tag[m] == 0 || dict_pop(w.d) == m, "pop of %lld", (long long)m);
+            w.tag[m] = 0;
+        }
+    }
+    expect(dict_pop(w.d) == -1, "nothing is left");
+    end_world(&w);
+}
+
 /* A key with a core takes its references and gives them back. */
 static void keys_with_cores(void *context)
 {
@@ -316,6 +345,7 @@ int main(void)
     fault_walk("growth and shrinking", grow_and_shrink, NULL, NULL);
     fault_walk("churn", churn, NULL, NULL);
     fault_walk("clear and iteration", clear_and_iterate, NULL, NULL);
+    fault_walk("popping all", pop_all, NULL, NULL);
     fault_walk("keys with cores", keys_with_cores, NULL, NULL);
     fault_walk("every operation", operations, NULL, NULL);
 #if defined(SOBJ__TSAN)

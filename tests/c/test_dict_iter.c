@@ -54,6 +54,15 @@ static void compare(struct sobj_object *d, const struct oracle *o, const char *w
         count++;
     }
     sobj_dict_iter_fini(&it);
+    size_t back = 0;
+    sobj_dict_iter_init_backward(&it, d);
+    for (int64_t n; (n = dict_next(&it)) >= 0; back++) {
+        expect(o->tag[n] != 0 && o->order[n] <= last, "%s: key %lld backward", when,
+               (long long)n);
+        last = o->order[n] - 1;
+    }
+    sobj_dict_iter_fini(&it);
+    expect(back == count, "%s: %zu shown backward", when, back);
     expect(count == o->len && sobj_dict_len(d) == o->len,
            "%s: %zu shown, len %zu, should be %zu", when, count, sobj_dict_len(d),
            o->len);
@@ -131,8 +140,51 @@ static void order(void)
         right &= dict_next(&it) == i;
     ok(right && dict_next(&it) == -1, "in order through growth and shrinking");
     sobj_dict_iter_fini(&it);
+    sobj_dict_iter_init_backward(&it, d);
+    for (int64_t i = 4900; i >= 0; i -= 100)
+        right &= dict_next(&it) == i + 7;
+    ok(right && dict_next(&it) == -1 && dict_next(&it) == -1, "and backward");
+    sobj_dict_iter_fini(&it);
     sobj_collect();
     dict_check(d, "order");
+    sobj_unref(d);
+}
+
+static void backward(void)
+{
+    struct sobj_object *d = dict_new();
+    struct sobj_dict_iter it, other;
+
+    sobj_dict_iter_init_backward(&it, d);
+    ok(dict_next(&it) == -1, "backward: nothing in an empty dict");
+    sobj_dict_iter_fini(&it);
+    for (int64_t i = 0; i < 40; i++)
+        dict_put(d, i, 1);
+    sobj_dict_iter_init_backward(&it, d);
+    dict_put(d, 100, 1);
+    ok(dict_next(&it) == 39 && dict_next(&it) == 38, "backward: begins at the end");
+    dict_drop(d, 37);
+    dict_drop(d, 36);
+    dict_put(d, 36, 1);
+    ok(dict_next(&it) == 35, "backward: what is removed is not shown, nor again");
+    dict_drop(d, 39);
+    dict_put(d, 39, 1);
+    dict_drop(d, 35);
+    dict_put(d, 35, 1);
+    sobj_dict_iter_copy(&other, &it);
+    bool right = true;
+    for (int64_t i = 34; i >= 0; i--)
+        right &= dict_next(&it) == i;
+    ok(right && dict_next(&it) == -1, "backward: each of the others once");
+    sobj_dict_iter_fini(&it);
+    ok(dict_next(&other) == 34, "a copy goes on from where it was made");
+    sobj_dict_clear(d);
+    dict_put(d, 1, 1);
+    ok(dict_next(&other) == -1, "backward: clear ends it");
+    sobj_dict_iter_copy(&it, &other);
+    sobj_dict_iter_fini(&other);
+    ok(dict_next(&it) == -1, "and its copies");
+    sobj_dict_iter_fini(&it);
     sobj_unref(d);
 }
 
@@ -166,7 +218,8 @@ static void changes(void)
        "the value is that of the moment");
     ok(dict_next(&other) == 1, "another iterator has its own place");
     dict_put(d, 100, 1);
-    for (int64_t i = 7; i < 40; i++)
+    dict_drop(d, 39);
+    for (int64_t i = 7; i < 39; i++)
         expect(dict_next(&it) == i, "key %lld", (long long)i);
     ok(dict_next(&it) == -1, "what is inserted after the start is not shown");
     sobj_dict_iter_fini(&it);
@@ -191,7 +244,7 @@ static void changes(void)
 
 /* An iterator sleeps at each of its places while everything around is inserted, removed
  * and compacted many times. */
-static void sleeper(int64_t place)
+static void sleeper(int64_t place, bool back)
 {
     enum { KEEP = 60, CHURN = 3000 };
     struct sobj_object *d = dict_new();
@@ -203,9 +256,14 @@ static void sleeper(int64_t place)
         for (int64_t j = 0; j < 9; j++) /* between two that stay */
             dict_put(d, 10000 + 10 * i + j, 1);
     }
-    sobj_dict_iter_init(&it, d);
-    for (int64_t i = 0; i < place * 10; i++)
-        right &= dict_next(&it) == (i % 10 == 0 ? i / 10 : 9999 + i);
+    if (back)
+        sobj_dict_iter_init_backward(&it, d);
+    else
+        sobj_dict_iter_init(&it, d);
+    for (int64_t i = 0; i < place * 10; i++) {
+        int64_t n = back ? 10 * KEEP - 1 - i : i;
+        right &= dict_next(&it) == (n % 10 == 0 ? n / 10 : 9999 + n);
+    }
     void *held = it.segment;
     for (int64_t i = 0; i < 10 * KEEP; i++)
         dict_drop(d, 10000 + i);
@@ -214,8 +272,9 @@ static void sleeper(int64_t place)
         dict_drop(d, 1000 + (i + 3) % 7);
     }
     for (int64_t i = place; i < KEEP; i++)
-        right &= dict_next(&it) == i;
-    expect(right && dict_next(&it) == -1, "sleeper at %lld", (long long)place);
+        right &= dict_next(&it) == (back ? KEEP - 1 - i : i);
+    expect(right && dict_next(&it) == -1, "sleeper at %lld, backward %d",
+           (long long)place, back);
     expect(place == 0 || it.segment != held, "it held a segment");
     sobj_dict_iter_fini(&it);
     sobj_collect();
@@ -248,14 +307,21 @@ static void write_or_walk(struct member *m)
         }
         int64_t n, permanent = 0;
         char shown[1000] = {0};
+        bool back = rng_below(&m->rng, 2);
         struct sobj_dict_iter it;
-        sobj_dict_iter_init(&it, t->d);
+        if (back)
+            sobj_dict_iter_init_backward(&it, t->d);
+        else
+            sobj_dict_iter_init(&it, t->d);
         while ((n = dict_next(&it)) >= 0) {
-            expect(shown[n]++ == 0, "key %lld twice", (long long)n);
+            expect(shown[n]++ == 0, "key %lld twice, backward %d", (long long)n, back);
             if (n < PERMANENT)
-                expect(n == permanent++, "permanent key %lld", (long long)n);
+                expect(n == (back ? PERMANENT - 1 - permanent : permanent),
+                       "permanent key %lld, backward %d", (long long)n, back);
+            permanent += n < PERMANENT;
         }
-        expect(permanent == PERMANENT, "%lld permanent keys", (long long)permanent);
+        expect(permanent == PERMANENT, "%lld permanent keys, backward %d",
+               (long long)permanent, back);
         sobj_dict_iter_fini(&it);
         sobj_add_relaxed(&t->walks, 1); /* Relaxed: a count. */
     }
@@ -285,9 +351,12 @@ int main(void)
 
     order();
     changes();
+    backward();
     before = tap_failures();
-    for (int64_t place = 0; place < 60; place += 7)
-        sleeper(place);
+    for (int64_t place = 0; place < 60; place += 7) {
+        sleeper(place, false);
+        sleeper(place, true);
+    }
     ok(tap_failures() == before, "an iterator sleeps through compactions");
     for (uint64_t seed = 1; seed <= 5; seed++)
         random_steps(seed);

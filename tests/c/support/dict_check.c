@@ -90,9 +90,31 @@ static bool showing(struct sobj__node *n)
     return !sobj__is_mark(sobj_load_relaxed(&n->value)); /* Relaxed: at rest. */
 }
 
+/* What popitem has noted of a segment; `shown` is the last position before it that
+ * shows, plus one. */
+static void look_at_notes(struct inspection *in, struct sobj__segment *s,
+                          uint64_t shown)
+{
+    uint64_t beneath = sobj_load_relaxed(&s->beneath);  /* Relaxed: at rest. */
+    sobj__skip_t *skips = sobj_load_relaxed(&s->skips); /* Relaxed */
+    uint32_t dead = 0;                                  /* so many cells in a row */
+
+    expect(beneath <= s->first && shown <= beneath,
+           "%s: position %llu shows, beneath %llu is noted (L5)", in->when,
+           (unsigned long long)shown - 1, (unsigned long long)beneath);
+    for (uint32_t i = 0; skips != NULL && i < s->count; i++) {
+        uint64_t cell = sobj_load_relaxed(&s->cells[i]); /* Relaxed: at rest. */
+        struct sobj__node *n = (struct sobj__node *)(uintptr_t)cell;
+        dead = cell == SOBJ__CLOSED || (cell != 0 && !showing(n)) ? dead + 1 : 0;
+        expect(sobj_load_relaxed(&skips[i]) <= dead, /* Relaxed */
+               "%s: %u dead cells noted, %u are (L5)", in->when,
+               sobj_load_relaxed(&skips[i]), dead); /* Relaxed */
+    }
+}
+
 /* Returns: how many cells show nothing; `*end` is where the segment ends. */
 static uint64_t look_at_segment(struct inspection *in, struct sobj__segment *s,
-                                uint64_t *end)
+                                uint64_t *end, uint64_t *shown)
 {
     uint64_t tail = sobj_load_relaxed(&in->body->tail); /* Relaxed: at rest. */
     uint64_t dead = 0, least = s->first;
@@ -101,6 +123,7 @@ static uint64_t look_at_segment(struct inspection *in, struct sobj__segment *s,
            (unsigned long long)s->first, (unsigned long long)s->last);
     expect(sobj_load_relaxed(&s->refs) == 1, "%s: segment with %u references", in->when,
            sobj_load_relaxed(&s->refs)); /* Relaxed */
+    look_at_notes(in, s, *shown);
     for (uint32_t i = 0; i < s->count; i++) {
         uint64_t cell = sobj_load_relaxed(&s->cells[i]); /* Relaxed: at rest. */
         struct sobj__node *n = (struct sobj__node *)(uintptr_t)cell;
@@ -116,6 +139,7 @@ static uint64_t look_at_segment(struct inspection *in, struct sobj__segment *s,
                (unsigned long long)position, i);
         least = position + 1;
         dead += !showing(n);
+        *shown = showing(n) ? position + 1 : *shown;
         note(in, n, false, false, 1);
     }
     *end = s->last;
@@ -124,16 +148,19 @@ static uint64_t look_at_segment(struct inspection *in, struct sobj__segment *s,
 
 static void look_at_log(struct inspection *in)
 {
-    uint64_t dead = 0, end = 0;
+    uint64_t dead = 0, end = 0, shown = 0;
     uint64_t tail = sobj_load_relaxed(&in->body->tail);                   /* Relaxed */
     struct sobj__segment *s = sobj_load_relaxed(&in->body->head);         /* Relaxed */
     struct sobj__segment *hint = sobj_load_relaxed(&in->body->tail_hint); /* Relaxed */
-    bool hinted = false;
+    struct sobj__segment *near = sobj_load_relaxed(&in->body->near);      /* Relaxed */
+    bool hinted = false, is_near = near == NULL;
 
     for (; s != NULL; s = sobj_load_relaxed(&s->next)) { /* Relaxed: at rest. */
-        dead += look_at_segment(in, s, &end);
+        dead += look_at_segment(in, s, &end, &shown);
         hinted |= s == hint;
+        is_near |= s == near;
     }
+    expect(is_near, "%s: a segment is kept that is not in the log (L5)", in->when);
     if (tail > end)
         dead += tail - end; /* taken, but there was no memory for a segment */
     expect(hinted, "%s: the hint is not in the log", in->when);

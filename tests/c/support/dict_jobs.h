@@ -53,6 +53,13 @@ static inline void job_increment(void *context)
                             sobj_from_int(j->value), sobj_from_int(0), &j->cell);
 }
 
+static inline void job_pop(void *context)
+{
+    struct job *j = context;
+
+    j->number = dict_pop(j->d);
+}
+
 static inline void job_clear(void *context)
 {
     struct job *j = context;

@@ -255,6 +255,14 @@ static inline bool snap_is(struct sobj_dict_snapshot *s, int64_t first, int64_t 
     return same;
 }
 
+/* Removes the last key. Returns: its number, or -1 if the dict is empty. */
+static inline int64_t dict_pop(struct sobj_object *d)
+{
+    int64_t seen[3];
+
+    return sobj_dict_remove_last(d, dict_see, seen) == SOBJ_OK ? seen[0] : -1;
+}
+
 /* Returns: how often an iteration shows the key. */
 static inline int dict_shown(struct sobj_object *d, int64_t number)
 {

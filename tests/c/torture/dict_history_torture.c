@@ -3,7 +3,11 @@
  * member inserts and removes others, so that a table of few slots is moved all the
  * time, and the recorded histories are checked against a dict that does one thing after
  * the other. In half of the rounds clear(), replace(), snapshots and copies join in,
- * which span the keys; then all keys are one object. */
+ * which span the keys; then all keys are one object.
+ *
+ * Taking the last entry is recorded as the removal of the key that came out, which must
+ * fit with all else that happens to that key; which key it may be is checked by
+ * dict_last_torture. */
 #include <stdlib.h>
 
 #include "crew.h"
@@ -22,6 +26,8 @@
 #define KIND_CLEAR 15
 #define KIND_REPLACE 14  /* (content packed) */
 #define KIND_SNAPSHOT 13 /* () -> content packed */
+#define KIND_NOTHING 12  /* of other keys */
+#define OTHER_KEY 99
 
 /* A value of each key, 20 bits for each. */
 #define PACKED_BITS 20
@@ -65,6 +71,8 @@ static bool keys_step(void *state, const struct op *op)
                 return false;
         return true;
     }
+    if (op->kind == KIND_NOTHING)
+        return true;
     one.kind = op->kind % KIND_KEY;
     return model_entry.step((int64_t *)state + op->kind / KIND_KEY, &one);
 }
@@ -82,6 +90,10 @@ static void keys_print(const struct op *op, char *text, size_t size)
                  op->kind == KIND_REPLACE ? "replace" : "snapshot",
                  (unsigned long long)(op->kind == KIND_REPLACE ? op->arg[0]
                                                                : op->result[0]));
+        return;
+    }
+    if (op->kind == KIND_NOTHING) {
+        snprintf(text, size, "-");
         return;
     }
     one.key = op->kind / KIND_KEY;
@@ -215,6 +227,40 @@ static void run_step(struct step *s, unsigned kind)
     sobj_cell_unref(a);
 }
 
+struct popped {
+    int64_t key, value;
+};
+
+static void take_popped(const struct sobj_entry *e, void *context)
+{
+    struct popped *p = context;
+    struct value_out out = {.out = {.cell = e->value}};
+
+    if (!sobj_is_int(e->value))
+        take_value(&out.out);
+    p->key = entry_number(e) - 1;
+    p->value = value_of(&out);
+}
+
+/* Only when it is done is it known what it has been. */
+static void pop(struct member *m, struct round *r)
+{
+    struct op *op = history_invoke(&r->h, m->index, 0, OTHER_KEY, 0, 0);
+    struct popped p = {-1, 0};
+    bool found = sobj_dict_remove_last(r->d, take_popped, &p) == SOBJ_OK;
+
+    history_respond(&r->h, op, 0, 0);
+    if (!found || p.key >= KEYS) {
+        op->kind = r->whole ? KIND_NOTHING : ENTRY_GET;
+        op->key = r->whole ? 0 : OTHER_KEY;
+        return;
+    }
+    op->kind = (uint16_t)(ENTRY_REMOVE + (r->whole ? KIND_KEY * p.key : 0));
+    op->key = r->whole ? 0 : (uint64_t)p.key;
+    op->result[0] = true;
+    op->result[1] = p.value;
+}
+
 /* Values are multiples of 4 and increments too where numbers are incremented: blobs
  * cannot be. */
 static int64_t small(struct rng *r, bool numbers)
@@ -321,6 +367,10 @@ static void record(struct member *m, struct round *r)
 
         if (r->whole && rng_below(&m->rng, 4) == 0) {
             record_whole(m, r);
+            continue;
+        }
+        if (rng_below(&m->rng, 8) == 0) {
+            pop(m, r);
             continue;
         }
         if (rng_below(&m->rng, 3) == 0)
