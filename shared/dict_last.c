@@ -46,22 +46,25 @@ struct sobj__segment *sobj__log_find_below(struct sobj__body *body, uint64_t pos
     if (s->first >= position) {
         s = sobj_load_acquire(&body->near);
         if (s == NULL || s->first >= position)
-            s = sobj_load_acquire(&body->head);
+            s = sobj_load_acquire(&body->head); /* Acquire: as above. */
         if (s->first >= position)
             return NULL;
     }
-    while ((next = sobj_load_acquire(&s->next)) != NULL && next->first < position) {
+    for (;;) {
+        next = sobj_load_acquire(&s->next); /* Acquire: as above. */
+        if (next == NULL || next->first >= position)
+            return s;
         SOBJ_PAUSE("dict.seek");
         s = next;
     }
-    return s;
 }
 
 /* Keeps the segment in which a pass has ended, unless it is found quickly anyway. */
 static void keep_near(struct sobj__body *body, const struct sobj__last *w)
 {
-    if (w->segment == sobj_load_acquire(&body->tail_hint) ||
-        w->segment == sobj_load_acquire(&body->near)) /* Acquire: only compared. */
+    /* Relaxed: only compared. */
+    if (w->segment == sobj_load_relaxed(&body->tail_hint) ||
+        w->segment == sobj_load_relaxed(&body->near)) /* Relaxed: as above. */
         return;
     /* AcqRel: no compaction runs until this is done (L4). */
     if (sobj_swap_acq_rel(&body->compacting, true))
