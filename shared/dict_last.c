@@ -96,7 +96,7 @@ static sobj__skip_t *skips_of(struct sobj__segment *s, bool make)
  * the segment `upper` down to `position`, are dead. */
 static void note(struct sobj__last *w, uint32_t index, uint64_t position)
 {
-    if (w->top > index) {
+    if (w->segment != NULL && w->top > index) {
         uint32_t cells = w->top - index;
         sobj__skip_t *skips = skips_of(w->segment, w->run >= SHORT);
         if (skips != NULL)
@@ -141,7 +141,6 @@ static void go_beneath(struct sobj__last *w)
         w->upper = s;
     w->position = sobj_load_relaxed(&s->beneath); /* Relaxed: L5. */
     w->segment = NULL;
-    w->top = 0;
 }
 
 /* Finds the next cell downwards. Returns: false if there is none. */

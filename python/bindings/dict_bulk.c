@@ -7,7 +7,7 @@
 /* ---- filling */
 
 /* Stores one of many items; an error of sharing then says which item it was. */
-static int store_item(PyObject *self, PyObject *key, PyObject *value)
+static int store_item(void *self, PyObject *key, PyObject *value)
 {
     struct sobj_state *state = ((SobjHandle *)self)->state;
     PyObject *class, *error;
@@ -25,104 +25,19 @@ static int store_item(PyObject *self, PyObject *key, PyObject *value)
     return -1;
 }
 
-static int store_pair(PyObject *self, PyObject *pair, Py_ssize_t index)
+/* Makes room at once for what a plain dict holds. */
+static void make_room(PyObject *self, PyObject *source)
 {
-    /* A copy: a list could be changed by another thread meanwhile. */
-    PyObject *both = PySequence_Tuple(pair);
-    Py_ssize_t n;
-    int result = -1;
+    struct sobj_object *core = sobj_handle_core(self);
 
-    if (both == NULL) {
-        if (PyErr_ExceptionMatches(PyExc_TypeError))
-            PyErr_Format(PyExc_TypeError,
-                         "cannot convert dictionary update sequence element #%zd to a "
-                         "sequence",
-                         index);
-        return -1;
-    }
-    n = PyTuple_GET_SIZE(both);
-    if (n != 2) {
-        PyErr_Format(PyExc_ValueError,
-                     "dictionary update sequence element #%zd has length %zd; 2 is "
-                     "required",
-                     index, n);
-    } else {
-        result = store_item(self, PyTuple_GET_ITEM(both, 0), PyTuple_GET_ITEM(both, 1));
-    }
-    Py_DECREF(both);
-    return result;
+    if (PyDict_CheckExact(source) && sobj_dict_len(core) == 0)
+        sobj_dict_reserve(core, (size_t)PyDict_GET_SIZE(source));
 }
 
-static int fill_from_pairs(PyObject *self, PyObject *pairs)
+int sobj_dict_fill_from(PyObject *self, PyObject *source)
 {
-    PyObject *iterator = PyObject_GetIter(pairs), *pair;
-    Py_ssize_t index = 0;
-    int result = 0;
-
-    if (iterator == NULL)
-        return -1;
-    while (result == 0 && (pair = PyIter_Next(iterator)) != NULL) {
-        result = store_pair(self, pair, index++);
-        Py_DECREF(pair);
-    }
-    Py_DECREF(iterator);
-    return PyErr_Occurred() ? -1 : result;
-}
-
-/* From a mapping that is no dict: by its keys(). */
-static int fill_from_keys(PyObject *self, PyObject *mapping)
-{
-    PyObject *keys = PyMapping_Keys(mapping), *iterator, *key;
-    int result = 0;
-
-    if (keys == NULL)
-        return -1;
-    iterator = PyObject_GetIter(keys);
-    Py_DECREF(keys);
-    if (iterator == NULL)
-        return -1;
-    while (result == 0 && (key = PyIter_Next(iterator)) != NULL) {
-        PyObject *value = PyObject_GetItem(mapping, key);
-        result = value != NULL ? store_item(self, key, value) : -1;
-        Py_XDECREF(value);
-        Py_DECREF(key);
-    }
-    Py_DECREF(iterator);
-    return PyErr_Occurred() ? -1 : result;
-}
-
-/* The items as pairs: of a dict, whose own copy is one step, or of a SharedDict, whose
- * walk does not mind that it changes. */
-static int fill_from_items(PyObject *self, PyObject *mapping)
-{
-    PyObject *items = sobj_dict_check(mapping) ? sobj_dict_iterator(mapping, DICT_ITEMS)
-                                              : PyDict_Items(mapping);
-    int result;
-
-    if (items == NULL)
-        return -1;
-    if (PyList_Check(items) && sobj_dict_len(sobj_handle_core(self)) == 0)
-        sobj_dict_reserve(sobj_handle_core(self), (size_t)PyList_GET_SIZE(items));
-    result = fill_from_pairs(self, items);
-    Py_DECREF(items);
-    return result;
-}
-
-static int fill_from(PyObject *self, PyObject *source)
-{
-    PyObject *keys;
-
-    if (PyDict_CheckExact(source) || sobj_dict_check(source))
-        return fill_from_items(self, source);
-    keys = PyObject_GetAttrString(source, "keys");
-    if (keys != NULL) {
-        Py_DECREF(keys);
-        return fill_from_keys(self, source);
-    }
-    if (!PyErr_ExceptionMatches(PyExc_AttributeError))
-        return -1;
-    PyErr_Clear();
-    return fill_from_pairs(self, source);
+    make_room(self, source);
+    return sobj_dict_items_of(source, store_item, self);
 }
 
 int sobj_dict_fill(PyObject *self, PyObject *args, PyObject *keywords,
@@ -132,9 +47,11 @@ int sobj_dict_fill(PyObject *self, PyObject *args, PyObject *keywords,
 
     if (!PyArg_UnpackTuple(args, function, 0, 1, &source))
         return -1;
-    if (source != NULL && fill_from(self, source) < 0)
+    if (keywords != NULL && !PyArg_ValidateKeywordArguments(keywords))
         return -1;
-    return keywords != NULL ? fill_from_items(self, keywords) : 0;
+    if (source != NULL && sobj_dict_fill_from(self, source) < 0)
+        return -1;
+    return keywords != NULL ? sobj_dict_fill_from(self, keywords) : 0;
 }
 
 const char sobj_dict_update_doc[] = PyDoc_STR("update($self, mapping_or_iterable=(), /, **items)\n--\n\n"
@@ -197,6 +114,12 @@ PyObject *sobj_dict_repr(PyObject *self)
     return repr;
 }
 
+static size_t length_of(PyObject *dict, bool shared)
+{
+    return shared ? sobj_dict_len(sobj_handle_core(dict))
+                  : (size_t)PyDict_GET_SIZE(dict);
+}
+
 PyObject *sobj_dict_richcompare(PyObject *self, PyObject *other, int op)
 {
     PyObject *mine, *theirs, *result = NULL;
@@ -206,8 +129,10 @@ PyObject *sobj_dict_richcompare(PyObject *self, PyObject *other, int op)
         Py_RETURN_NOTIMPLEMENTED;
     if (shared && sobj_handle_core(self) == sobj_handle_core(other))
         return PyBool_FromLong(op == Py_EQ);
-    if (sobj_dict_len(sobj_handle_core(self)) != (size_t)PyObject_Size(other))
-        return PyErr_Occurred() ? NULL : PyBool_FromLong(op == Py_NE);
+    /* A subclass of dict may have its own opinion. */
+    if ((shared || PyDict_CheckExact(other)) &&
+        sobj_dict_len(sobj_handle_core(self)) != length_of(other, shared))
+        return PyBool_FromLong(op == Py_NE);
     mine = plain_dict(self);
     theirs = shared ? plain_dict(other) : Py_NewRef(other);
     if (mine != NULL && theirs != NULL)
@@ -265,9 +190,8 @@ done:
     return result;
 }
 
-/* Adds `n` to the value of `key`, or to `start`, for `function`. `sum` may be NULL. */
-static int add_number(SobjHandle *self, PyObject *key, PyObject *n, PyObject *start,
-                      PyObject **sum, const char *function)
+int sobj_dict_add_to(SobjHandle *self, PyObject *key, PyObject *n, PyObject *start,
+                     PyObject **sum, const char *function)
 {
     enum sobj_status status = SOBJ_BAD_OPERAND;
     PyObject *added = NULL;
@@ -299,9 +223,7 @@ static int add_number(SobjHandle *self, PyObject *key, PyObject *n, PyObject *st
     return 0;
 }
 
-/* Returns: `obj`, or the plain int of an instance of a subclass, whose own __radd__ does
- * not decide what is stored; NULL with TypeError. `otherwise` stands for NULL. */
-static PyObject *number_of(const char *what, PyObject *obj, long otherwise)
+PyObject *sobj_dict_number_of(const char *what, PyObject *obj, long otherwise)
 {
     if (obj == NULL)
         return PyLong_FromLong(otherwise);
@@ -329,11 +251,11 @@ PyObject *sobj_dict_add_number(PyObject *op, PyObject *const *args, Py_ssize_t c
 
     if (sobj_args(&signature, args, count, keywords, given) < 0)
         return NULL;
-    by = number_of("increment: n", given[1], 1);
+    by = sobj_dict_number_of("increment: n", given[1], 1);
     if (by != NULL)
-        start = number_of("increment: default", given[2], 0);
+        start = sobj_dict_number_of("increment: default", given[2], 0);
     if (start != NULL)
-        result = add_number(self, given[0], by, start, &sum, "increment");
+        result = sobj_dict_add_to(self, given[0], by, start, &sum, "increment");
     Py_XDECREF(by);
     Py_XDECREF(start);
     return result == 0 ? sum : NULL;
@@ -356,7 +278,7 @@ PyObject *sobj_dict_tally(PyObject *op, PyObject *const *args, Py_ssize_t count,
 
     if (sobj_args(&signature, args, count, keywords, given) < 0)
         return NULL;
-    by = number_of("tally: n", given[1], 1);
+    by = sobj_dict_number_of("tally: n", given[1], 1);
     if (by == NULL)
         goto done;
     zero = PyLong_FromLong(0);
@@ -365,7 +287,7 @@ PyObject *sobj_dict_tally(PyObject *op, PyObject *const *args, Py_ssize_t count,
         goto done;
     result = 0;
     while (result == 0 && (item = PyIter_Next(iterator)) != NULL) {
-        result = add_number(self, item, by, zero, NULL, "tally");
+        result = sobj_dict_add_to(self, item, by, zero, NULL, "tally");
         items += result == 0;
         Py_DECREF(item);
     }

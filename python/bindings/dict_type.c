@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The type SharedDict: single keys. Views and iterators are in dict_view.c, operations
- * on many keys and numbers in dict_bulk.c, those on the whole in dict_whole.c. */
+ * on many keys and numbers in dict_bulk.c and dict_reduce.c, those on the whole in
+ * dict_whole.c, operators in dict_operators.c. */
 #include "dict_type.h"
 
 #include "args.h"
@@ -379,10 +380,9 @@ PyDoc_STRVAR(
     "are handles of shared objects; what is not shareable raises NotShareableError "
     "and\n"
     "changes nothing. Iteration never raises because of other writers: it shows each\n"
-    "key that stays throughout exactly once. update() and tally() are atomic for each\n"
-    "item, not as a whole; snapshot(), copy(), replace(), clear() and freeze() are one\n"
-    "moment for all. Of dict's interface popitem, fromkeys, the operator |,\n"
-    "reversed() and the set operators of the views are still to come.\n\n"
+    "key that stays throughout exactly once. update(), | and tally() are atomic for\n"
+    "each item, not as a whole; snapshot(), copy(), replace(), clear() and freeze() are\n"
+    "one moment for all.\n\n"
     "Note: d['hits'] += 1 is a read and a write, as on every mapping, and loses "
     "updates\n"
     "when others do the same. Use d.increment('hits').");
@@ -405,6 +405,8 @@ static PyMethodDef dict_methods[] = {
     SOBJ_DICT_BULK_METHODS,
     SOBJ_DICT_WAIT_METHODS,
     SOBJ_DICT_WHOLE_METHODS,
+    SOBJ_DICT_OPERATOR_METHODS,
+    SOBJ_DICT_REDUCE_METHODS,
     SOBJ_HANDLE_METHODS,
     {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS,
      PyDoc_STR("__class_getitem__($type, item, /)\n--\n\nSharedDict[K, V] for typing.")},
@@ -432,6 +434,7 @@ static PyType_Slot dict_slots[] = {
     {Py_mp_subscript, dict_subscript},
     {Py_mp_ass_subscript, dict_ass_subscript},
     {Py_sq_contains, sobj_dict_has},
+    SOBJ_DICT_OPERATOR_SLOTS,
     {0, NULL},
 };
 

@@ -23,11 +23,79 @@ static inline bool sobj_dict_check(PyObject *obj)
 }
 
 /* dict_view.c */
+typedef struct {
+    PyObject_HEAD
+    PyObject *dict; /* the handle */
+} DictView;
 PyObject *sobj_dict_iterator(PyObject *self, enum dict_part part);
+PyObject *sobj_dict_iterator_backward(PyObject *self, enum dict_part part);
 PyObject *sobj_dict_view(PyObject *self, enum dict_part part);
+/* Returns: the entry as a pair; NULL with an exception. */
+PyObject *sobj_dict_pair(struct sobj_entry_out *e);
 int sobj_dict_view_exec(PyObject *module, struct sobj_state *state);
 
+/* dict_view_set.c: slots of the views of keys and items, which are sets. */
+PyObject *sobj_dict_view_and(PyObject *left, PyObject *right);
+PyObject *sobj_dict_view_or(PyObject *left, PyObject *right);
+PyObject *sobj_dict_view_xor(PyObject *left, PyObject *right);
+PyObject *sobj_dict_view_subtract(PyObject *left, PyObject *right);
+PyObject *sobj_dict_view_richcompare(PyObject *self, PyObject *other, int op);
+PyObject *sobj_dict_view_isdisjoint(PyObject *self, PyObject *other);
+extern const char sobj_dict_view_isdisjoint_doc[];
+
+/* dict_operators.c */
+PyObject *sobj_dict_or(PyObject *left, PyObject *right);
+PyObject *sobj_dict_inplace_or(PyObject *self, PyObject *other);
+PyObject *sobj_dict_fromkeys(PyObject *type, PyObject *const *args, Py_ssize_t count);
+PyObject *sobj_dict_popitem(PyObject *self, PyObject *unused);
+PyObject *sobj_dict_reversed(PyObject *self, PyObject *unused);
+PyObject *sobj_dict_get_many(PyObject *self, PyObject *const *args, Py_ssize_t count,
+                             PyObject *keywords);
+PyObject *sobj_dict_compare_and_delete(PyObject *self, PyObject *const *args,
+                                       Py_ssize_t count, PyObject *keywords);
+extern const char sobj_dict_fromkeys_doc[], sobj_dict_popitem_doc[];
+extern const char sobj_dict_reversed_doc[], sobj_dict_get_many_doc[];
+extern const char sobj_dict_compare_and_delete_doc[];
+#define SOBJ_DICT_OPERATOR_METHODS                                                     \
+    {"fromkeys", (PyCFunction)(void (*)(void))sobj_dict_fromkeys,                      \
+     METH_FASTCALL | METH_CLASS, sobj_dict_fromkeys_doc},                              \
+        {"popitem", sobj_dict_popitem, METH_NOARGS, sobj_dict_popitem_doc},            \
+        {"__reversed__", sobj_dict_reversed, METH_NOARGS, sobj_dict_reversed_doc},     \
+        {"get_many", (PyCFunction)(void (*)(void))sobj_dict_get_many,                  \
+         METH_FASTCALL | METH_KEYWORDS, sobj_dict_get_many_doc},                       \
+    {                                                                                  \
+        "compare_and_delete",                                                          \
+            (PyCFunction)(void (*)(void))sobj_dict_compare_and_delete,                 \
+            METH_FASTCALL | METH_KEYWORDS, sobj_dict_compare_and_delete_doc            \
+    }
+#define SOBJ_DICT_OPERATOR_SLOTS                                                       \
+    {Py_nb_or, sobj_dict_or}, { Py_nb_inplace_or, sobj_dict_inplace_or }
+
+/* dict_reduce.c */
+PyObject *sobj_dict_reduce_sum(PyObject *self, PyObject *pairs);
+PyObject *sobj_dict_reduce_max(PyObject *self, PyObject *pairs);
+PyObject *sobj_dict_reduce_min(PyObject *self, PyObject *pairs);
+extern const char sobj_dict_reduce_sum_doc[], sobj_dict_reduce_max_doc[];
+extern const char sobj_dict_reduce_min_doc[];
+#define SOBJ_DICT_REDUCE_METHODS                                                       \
+    {"reduce_sum", sobj_dict_reduce_sum, METH_O, sobj_dict_reduce_sum_doc},            \
+        {"reduce_max", sobj_dict_reduce_max, METH_O, sobj_dict_reduce_max_doc},        \
+    {                                                                                  \
+        "reduce_min", sobj_dict_reduce_min, METH_O, sobj_dict_reduce_min_doc           \
+    }
+
+/* dict_items.c */
+
+/* What is done with each item; returns 0, or -1 with an exception. */
+typedef int (*sobj_dict_do_item)(void *context, PyObject *key, PyObject *value);
+/* Calls `action` with the items of a mapping, or of an iterable of pairs, as
+ * dict.update() would come by them. Returns: 0, or -1 with an exception, which ends it. */
+int sobj_dict_items_of(PyObject *source, sobj_dict_do_item action, void *context);
+
 /* dict_bulk.c */
+
+/* Stores the items of a mapping or iterable of pairs. Returns: 0, or -1. */
+int sobj_dict_fill_from(PyObject *self, PyObject *source);
 int sobj_dict_fill(PyObject *self, PyObject *args, PyObject *keywords,
                    const char *function);
 PyObject *sobj_dict_update(PyObject *self, PyObject *args, PyObject *keywords);
@@ -46,6 +114,14 @@ extern const char sobj_dict_update_doc[], sobj_dict_tally_doc[],
         "increment", (PyCFunction)(void (*)(void))sobj_dict_add_number,                \
             METH_FASTCALL | METH_KEYWORDS, sobj_dict_increment_doc                     \
     }
+/* Adds `n` to the value of `key`, or to `start` if it is absent: two results of
+ * sobj_dict_number_of. `sum` may be NULL;
+ * `function` is for messages. Returns: 0, or -1 with an exception. */
+int sobj_dict_add_to(SobjHandle *self, PyObject *key, PyObject *n, PyObject *start,
+                     PyObject **sum, const char *function);
+/* Returns: `obj`, or the plain int of an instance of a subclass, whose own methods do
+ * not decide what is stored; NULL with TypeError. `otherwise` stands for NULL. */
+PyObject *sobj_dict_number_of(const char *what, PyObject *obj, long otherwise);
 
 /* dict_wait.c */
 PyObject *sobj_dict_get_or_set(PyObject *self, PyObject *const *args, Py_ssize_t count,

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Views and iterators of SharedDict.
  *
- * A view is the dict and what it shows. An iterator is a walk of the core's; what it
- * shows is decided entry by entry, so it never raises because of other writers.
+ * A view is the dict and what it shows; what makes two of them sets is in
+ * dict_view_set.c. An iterator is a walk of the core's; what it shows is decided entry by
+ * entry, so it never raises because of other writers.
  */
 #include "dict_type.h"
 #include "errors.h"
@@ -16,6 +17,7 @@ typedef struct {
     struct sobj_mutex mutex; /* guards the rest on free-threaded builds */
     PyObject *dict;          /* the handle; NULL once the walk has ended */
     struct sobj_dict_iter walk;
+    size_t shown;
 } DictIter;
 
 static void iter_dealloc(PyObject *op)
@@ -38,15 +40,10 @@ static int iter_traverse(PyObject *op, visitproc visit, void *arg)
     return 0;
 }
 
-/* Makes what an entry shows. Returns: NULL with an exception. */
-static PyObject *entry_object(struct sobj_entry_out *e, enum dict_part part)
+PyObject *sobj_dict_pair(struct sobj_entry_out *e)
 {
     PyObject *key, *value, *pair;
 
-    if (part == DICT_VALUES)
-        return sobj_entry_out_value(e);
-    if (part == DICT_KEYS)
-        return sobj_entry_out_key(e);
     if (sobj_entry_out_both(e, &key, &value) < 0)
         return NULL;
     pair = PyTuple_New(2);
@@ -58,6 +55,14 @@ static PyObject *entry_object(struct sobj_entry_out *e, enum dict_part part)
     PyTuple_SET_ITEM(pair, 0, key);
     PyTuple_SET_ITEM(pair, 1, value);
     return pair;
+}
+
+/* Returns: what the iterator shows of an entry; NULL with an exception. */
+static PyObject *entry_object(struct sobj_entry_out *e, enum dict_part part)
+{
+    return part == DICT_KEYS     ? sobj_entry_out_key(e)
+           : part == DICT_VALUES ? sobj_entry_out_value(e)
+                                 : sobj_dict_pair(e);
 }
 
 /* At its end the iterator lets go of the dict, as that of a dict does.
@@ -79,7 +84,9 @@ static PyObject *iter_next(PyObject *op)
     sobj_mutex_lock(&self->mutex);
     if (self->dict != NULL)
         status = sobj_dict_iter_next(&self->walk, sobj_entry_take, &e);
-    if (status != SOBJ_OK) {
+    if (status == SOBJ_OK) {
+        self->shown++;
+    } else {
         walk = self->walk;
         ended = self->dict;
         memset(&self->walk, 0, sizeof self->walk);
@@ -95,12 +102,90 @@ static PyObject *iter_next(PyObject *op)
     return NULL;
 }
 
-PyDoc_STRVAR(iter_doc, "Iterator over a SharedDict in insertion order.");
+PyDoc_STRVAR(length_hint_doc, "__length_hint__($self, /)\n--\n\n"
+                              "Return about how many entries are still to come.");
+
+static PyObject *iter_length_hint(PyObject *op, PyObject *unused)
+{
+    DictIter *self = (DictIter *)op;
+    size_t len = 0;
+
+    sobj_mutex_lock(&self->mutex);
+    if (self->dict != NULL)
+        len = sobj_dict_len(sobj_handle_core(self->dict));
+    len = self->shown < len ? len - self->shown : 0;
+    sobj_mutex_unlock(&self->mutex);
+    return PyLong_FromSize_t(len);
+}
+
+PyDoc_STRVAR(iter_reduce_doc,
+             "__reduce__($self, /)\n--\n\n"
+             "Return what pickles the iterator: a list of what is still to come.");
+
+/* Returns: a list of what a copy of the walk still shows; NULL with an exception. */
+static PyObject *rest_of(DictIter *self)
+{
+    PyObject *list = PyList_New(0), *object;
+    struct sobj_dict_iter walk;
+    struct sobj_entry_out e;
+    bool more;
+
+    if (list == NULL)
+        return NULL;
+    sobj_mutex_lock(&self->mutex);
+    more = self->dict != NULL;
+    if (more)
+        sobj_dict_iter_copy(&walk, &self->walk);
+    sobj_mutex_unlock(&self->mutex);
+    if (!more)
+        return list;
+    for (;;) {
+        sobj_entry_out_init(&e, self->state, self->part != DICT_VALUES,
+                            self->part != DICT_KEYS);
+        if (sobj_dict_iter_next(&walk, sobj_entry_take, &e) != SOBJ_OK)
+            break;
+        object = entry_object(&e, self->part);
+        if (object == NULL || PyList_Append(list, object) < 0) {
+            Py_XDECREF(object);
+            Py_CLEAR(list);
+            break;
+        }
+        Py_DECREF(object);
+    }
+    sobj_dict_iter_fini(&walk);
+    return list;
+}
+
+static PyObject *iter_reduce(PyObject *op, PyObject *unused)
+{
+    PyObject *list = rest_of((DictIter *)op), *builtins, *iter = NULL;
+
+    if (list == NULL)
+        return NULL;
+    builtins = PyImport_ImportModule("builtins");
+    iter = builtins != NULL ? PyObject_GetAttrString(builtins, "iter") : NULL;
+    Py_XDECREF(builtins);
+    if (iter == NULL)
+        Py_DECREF(list);
+    return iter != NULL ? Py_BuildValue("N(N)", iter, list) : NULL;
+}
+
+static PyMethodDef iter_methods[] = {
+    {"__length_hint__", iter_length_hint, METH_NOARGS, length_hint_doc},
+    {"__reduce__", iter_reduce, METH_NOARGS, iter_reduce_doc},
+    {NULL},
+};
+
+PyDoc_STRVAR(iter_doc, "Iterator over a SharedDict in insertion order, or backward.");
 
 static PyType_Slot iter_slots[] = {
-    {Py_tp_dealloc, iter_dealloc}, {Py_tp_traverse, iter_traverse},
-    {Py_tp_doc, (void *)iter_doc}, {Py_tp_iter, PyObject_SelfIter},
-    {Py_tp_iternext, iter_next},   {0, NULL},
+    {Py_tp_dealloc, iter_dealloc},
+    {Py_tp_traverse, iter_traverse},
+    {Py_tp_doc, (void *)iter_doc},
+    {Py_tp_iter, PyObject_SelfIter},
+    {Py_tp_iternext, iter_next},
+    {Py_tp_methods, iter_methods},
+    {0, NULL},
 };
 
 static PyType_Spec iter_spec = {
@@ -111,7 +196,9 @@ static PyType_Spec iter_spec = {
     .slots = iter_slots,
 };
 
-PyObject *sobj_dict_iterator(PyObject *dict, enum dict_part part)
+static PyObject *new_iterator(PyObject *dict, enum dict_part part,
+                              void (*init)(struct sobj_dict_iter *walk,
+                                           struct sobj_object *core))
 {
     struct sobj_state *state = ((SobjHandle *)dict)->state;
     PyTypeObject *type = (PyTypeObject *)state->dict_iterator;
@@ -125,16 +212,21 @@ PyObject *sobj_dict_iterator(PyObject *dict, enum dict_part part)
     self->state = state;
     self->dict = Py_NewRef(dict);
     self->part = part;
-    sobj_dict_iter_init(&self->walk, sobj_handle_core(dict));
+    init(&self->walk, sobj_handle_core(dict));
     return (PyObject *)self;
 }
 
-/* ---- views */
+PyObject *sobj_dict_iterator(PyObject *dict, enum dict_part part)
+{
+    return new_iterator(dict, part, sobj_dict_iter_init);
+}
 
-typedef struct {
-    PyObject_HEAD
-    PyObject *dict;
-} DictView;
+PyObject *sobj_dict_iterator_backward(PyObject *dict, enum dict_part part)
+{
+    return new_iterator(dict, part, sobj_dict_iter_init_backward);
+}
+
+/* ---- views */
 
 static enum dict_part view_part(PyObject *view)
 {
@@ -228,15 +320,43 @@ static int items_contain(PyObject *op, PyObject *item)
 
 static PyObject *view_mapping(PyObject *op, void *closure)
 {
-    return Py_NewRef(((DictView *)op)->dict);
+    return PyDictProxy_New(((DictView *)op)->dict);
 }
 
 static PyGetSetDef view_getset[] = {
-    {"mapping", view_mapping, NULL, PyDoc_STR("The SharedDict this view shows."), NULL},
+    {"mapping", view_mapping, NULL,
+     PyDoc_STR("A read-only proxy of the SharedDict that this view shows."), NULL},
      {NULL},
 };
 
-#define VIEW_SLOTS(view, doc, contain)                                                 \
+PyDoc_STRVAR(view_reversed_doc, "__reversed__($self, /)\n--\n\n"
+                                "Return an iterator that begins with the last one.");
+
+static PyObject *view_reversed(PyObject *op, PyObject *unused)
+{
+    return sobj_dict_iterator_backward(((DictView *)op)->dict, view_part(op));
+}
+
+#define REVERSED {"__reversed__", view_reversed, METH_NOARGS, view_reversed_doc}
+
+static PyMethodDef values_methods[] = {REVERSED, {NULL}};
+static PyMethodDef set_methods[] = {
+    REVERSED,
+    {"isdisjoint", sobj_dict_view_isdisjoint, METH_O, sobj_dict_view_isdisjoint_doc},
+    {NULL},
+};
+
+/* For values; and for keys and items, which are sets. */
+#define NO_SET {Py_tp_methods, values_methods}
+#define SET                                                                            \
+    {Py_tp_methods, set_methods}, {Py_tp_richcompare, sobj_dict_view_richcompare},     \
+        {Py_tp_hash, PyObject_HashNotImplemented}, {Py_nb_and, sobj_dict_view_and},    \
+        {Py_nb_or, sobj_dict_view_or}, {Py_nb_xor, sobj_dict_view_xor},                \
+    {                                                                                  \
+        Py_nb_subtract, sobj_dict_view_subtract                                        \
+    }
+
+#define VIEW_SLOTS(view, doc, contain, set)                                            \
     static PyType_Slot view##_slots[] = {                                              \
         {Py_tp_dealloc, view_dealloc},                                                 \
         {Py_tp_traverse, view_traverse},                                               \
@@ -246,6 +366,7 @@ static PyGetSetDef view_getset[] = {
         {Py_sq_length, view_length},                                                   \
         {Py_sq_contains, contain},                                                     \
         {Py_tp_getset, view_getset},                                                   \
+        set,                                                                           \
         {0, NULL},                                                                     \
     };                                                                                 \
     static PyType_Spec view##_spec = {                                                 \
@@ -256,10 +377,11 @@ static PyGetSetDef view_getset[] = {
         .slots = view##_slots,                                                         \
     }
 
-VIEW_SLOTS(SharedDictKeys, "Live view of the keys of a SharedDict.", keys_contain);
-VIEW_SLOTS(SharedDictValues, "Live view of the values of a SharedDict.",
-           values_contain);
-VIEW_SLOTS(SharedDictItems, "Live view of the items of a SharedDict.", items_contain);
+VIEW_SLOTS(SharedDictKeys, "Live view of the keys of a SharedDict.", keys_contain, SET);
+VIEW_SLOTS(SharedDictValues, "Live view of the values of a SharedDict.", values_contain,
+           NO_SET);
+VIEW_SLOTS(SharedDictItems, "Live view of the items of a SharedDict.", items_contain,
+           SET);
 
 PyObject *sobj_dict_view(PyObject *dict, enum dict_part part)
 {

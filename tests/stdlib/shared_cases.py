@@ -1,0 +1,144 @@
+"""Runs cases of the standard library's test suite on our types, in a process of its own.
+
+usage: shared_cases.py mapping|dict [PATH]     PATH: a further folder of the package `test`
+
+Prints one JSON object: {"Class.case": [outcome, last line of the report]}, with the outcomes
+ok, failed, skipped, and left: it has passed, but left something of ours alive.
+"""
+
+import ast
+import gc
+import io
+import json
+import sys
+import types
+import unittest
+from pathlib import Path
+
+import sharedobj
+from sharedobj import SharedDict, _sharedobj
+
+
+class UseSharedDict(ast.NodeTransformer):
+    """Where the source says dict, {...} or {k: v for ...}, it shall mean SharedDict."""
+
+    views = ("dict_keys(", "dict_values(", "dict_items(")
+
+    def call(self, node, *args):
+        new = ast.Call(ast.Name("SharedDict", ast.Load()), list(args), [])
+        return ast.copy_location(new, node)
+
+    def visit_Name(self, node):
+        if node.id == "dict":
+            return ast.copy_location(ast.Name("SharedDict", node.ctx), node)
+        return node
+
+    def visit_Constant(self, node):
+        if isinstance(node.value, str) and node.value.startswith(self.views):
+            name = node.value.removeprefix("dict_").title()[: node.value.index("(") - 5]
+            text = f"SharedDict{name}{node.value[node.value.index('(') :]}"
+            return ast.copy_location(ast.Constant(text), node)
+        return node
+
+    def visit_Dict(self, node):
+        self.generic_visit(node)
+        pairs = []
+        for key, value in zip(node.keys, node.values, strict=True):
+            if key is None:
+                items = ast.Call(ast.Attribute(value, "items", ast.Load()), [], [])
+                pairs.append(ast.Starred(items, ast.Load()))
+            else:
+                pairs.append(ast.Tuple([key, value], ast.Load()))
+        return self.call(node, ast.List(pairs, ast.Load())) if pairs else self.call(node)
+
+    def visit_DictComp(self, node):
+        self.generic_visit(node)
+        pair = ast.Tuple([node.key, node.value], ast.Load())
+        return self.call(node, ast.GeneratorExp(pair, node.generators))
+
+
+def mapping_cases():
+    from test import mapping_tests
+
+    for name in "BasicTestMappingProtocol", "TestMappingProtocol", "TestHashMappingProtocol":
+        yield type(name, (getattr(mapping_tests, name),), {"type2test": SharedDict})
+
+
+def dict_cases():
+    import test.test_dict
+
+    tree = ast.parse(Path(test.test_dict.__file__).read_bytes())
+    wanted = "DictTest", "GeneralMappingTests"
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and node.name in wanted:
+            node.body = [UseSharedDict().visit(item) for item in node.body]
+    ast.fix_missing_locations(tree)
+    module = types.ModuleType("shared_test_dict")
+    module.SharedDict, module.__file__ = SharedDict, test.test_dict.__file__
+    sys.modules[module.__name__] = module
+    exec(compile(tree, "shared_test_dict", "exec"), module.__dict__)
+    return [getattr(module, name) for name in wanted]
+
+
+class Outcomes(unittest.TextTestResult):
+    """Keeps nothing of a case but how it ended."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.found = {}
+
+    def note(self, case, outcome, text=""):
+        name = f"{type(case).__name__}.{case._testMethodName}"
+        self.found[name] = outcome, text.strip().split("\n")[-1]
+
+    def addSuccess(self, case):
+        self.note(case, "ok")
+
+    def addFailure(self, case, error):
+        self.note(case, "failed", self._exc_info_to_string(error, case))
+
+    addError = addFailure
+
+    def addSkip(self, case, reason):
+        self.note(case, "skipped", reason)
+
+    def addSubTest(self, case, subtest, error):
+        if error is not None:
+            self.note(case, "failed", self._exc_info_to_string(error, case))
+
+
+def live():
+    gc.collect()
+    sharedobj.collect()
+    counts = _sharedobj._counts()
+    return {name: counts[name] for name in ("objects", "blobs", "nodes")}
+
+
+def run(case):
+    """Returns: {name: (outcome, text)} of one case."""
+    before = live()
+    found = unittest.TextTestRunner(io.StringIO(), resultclass=Outcomes).run(case).found
+    del case
+    after = live()
+    if after != before and next(iter(found.values()))[0] == "ok":
+        found = {name: ("left", f"{before}, then {after}") for name in found}
+    return found
+
+
+def main():
+    # Cases that have failed leave half of their work, and complain about it.
+    sys.unraisablehook = lambda unraisable: None
+    which, *path = sys.argv[1:]
+    if path:
+        import test
+
+        test.__path__.extend(path)
+    found = {}
+    for cls in {"mapping": mapping_cases, "dict": dict_cases}[which]():
+        for name in unittest.defaultTestLoader.getTestCaseNames(cls):
+            found |= run(cls(name))
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+"""The standard library's own tests of mappings and of dict, pointed at SharedDict.
+
+Each case runs; one that fails must be in the table below, with the reason, and one that is in
+the table must fail: what is no longer needed there is an error, too.
+"""
+
+import importlib.util
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+UNSHAREABLE = "stores values that cannot be shared: lists, sets, objects of a class of the test"
+HOSTILE = "uses keys of a class of the test, with an __eq__, __hash__ or __del__ that does mischief"
+SUBCLASS = "makes a subclass; the types of this package cannot be subclassed"
+ITERATION = "wants an error when the dict changes under an iteration, which goes on here"
+REPR = "wants the repr of a dict; ours names the type"
+TRACKING = "asks the cycle collector whether it tracks the object"
+NAMESPACE = "makes it the __dict__ of an object"
+WORDING = "checks the wording of a message; ours says more"
+CYCLE = "makes a dict that contains itself, which is not collected"
+
+NOT_FOR_US = {
+    "mapping": {
+        "TestHashMappingProtocol.test_eq": HOSTILE,
+        "TestHashMappingProtocol.test_fromkeys": SUBCLASS,
+        "TestHashMappingProtocol.test_getitem": HOSTILE,
+        "TestHashMappingProtocol.test_pop": HOSTILE,
+        "TestHashMappingProtocol.test_repr": REPR,
+        "TestHashMappingProtocol.test_setdefault": UNSHAREABLE,
+        "TestMappingProtocol.test_fromkeys": SUBCLASS,
+        "TestMappingProtocol.test_setdefault": UNSHAREABLE,
+    },
+    "dict": {
+        "DictTest.test_bad_key": HOSTILE,
+        "DictTest.test_clear_at_lookup": HOSTILE,
+        "DictTest.test_container_iterator": HOSTILE,
+        "DictTest.test_copy_maintains_tracking": HOSTILE,
+        "DictTest.test_dict_contain_use_after_free": HOSTILE,
+        "DictTest.test_dict_copy_order": SUBCLASS,
+        "DictTest.test_dict_items_result_gc": UNSHAREABLE,
+        "DictTest.test_dict_items_result_gc_reversed": UNSHAREABLE,
+        "DictTest.test_dictitems_contains_use_after_free": UNSHAREABLE,
+        "DictTest.test_eq": HOSTILE,
+        "DictTest.test_equal_operator_modifying_operand": HOSTILE,
+        "DictTest.test_errors_in_view_containment_check": UNSHAREABLE,
+        "DictTest.test_free_after_iterating": SUBCLASS,
+        "DictTest.test_fromkeys": SUBCLASS,
+        "DictTest.test_fromkeys_operator_modifying_dict_operand": HOSTILE,
+        "DictTest.test_fromkeys_operator_modifying_set_operand": HOSTILE,
+        "DictTest.test_getitem": HOSTILE,
+        "DictTest.test_hash_collision_remove_add": HOSTILE,
+        "DictTest.test_init_use_after_free": HOSTILE,
+        "DictTest.test_invalid_keyword_arguments": SUBCLASS,
+        "DictTest.test_merge_and_mutate": HOSTILE,
+        "DictTest.test_missing": SUBCLASS,
+        "DictTest.test_mutating_iteration": ITERATION,
+        "DictTest.test_mutating_iteration_delete": ITERATION,
+        "DictTest.test_mutating_iteration_delete_over_items": ITERATION,
+        "DictTest.test_mutating_iteration_delete_over_values": ITERATION,
+        "DictTest.test_mutating_lookup": HOSTILE,
+        "DictTest.test_oob_indexing_dictiter_iternextitem": UNSHAREABLE,
+        "DictTest.test_overwrite_managed_dict": UNSHAREABLE,
+        "DictTest.test_pop": HOSTILE,
+        "DictTest.test_reentrant_insertion": UNSHAREABLE,
+        "DictTest.test_repr": REPR,
+        "DictTest.test_resize2": HOSTILE,
+        "DictTest.test_reversed_dict_keys_changed_during_iteration": ITERATION,
+        "DictTest.test_setdefault": UNSHAREABLE,
+        "DictTest.test_setdefault_atomic": HOSTILE,
+        "DictTest.test_setitem_atomic_at_resize": HOSTILE,
+        "DictTest.test_store_evilattr": NAMESPACE,
+        "DictTest.test_str_nonstr": HOSTILE,
+        "DictTest.test_string_keys_can_track_values": CYCLE,
+        "DictTest.test_track_dynamic": TRACKING,
+        "DictTest.test_track_literals": TRACKING,
+        "DictTest.test_track_subtypes": SUBCLASS,
+        "DictTest.test_unhashable_key": HOSTILE,
+        "DictTest.test_update_shared_keys": HOSTILE,
+        "DictTest.test_update_type_error": WORDING,
+        "DictTest.test_views_mapping": SUBCLASS,
+    },
+}
+MODULES = {"mapping": "test.mapping_tests", "dict": "test.test_dict"}
+
+
+def where():
+    """Where the package `test` lies if this Python was installed without it; or nothing."""
+    path = os.environ.get("SHAREDOBJ_STDLIB_TESTS")
+    return [path] if path else []
+
+
+def available(module):
+    try:
+        return bool(where()) or importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+@pytest.mark.parametrize("which", NOT_FOR_US)
+def test_cases_of_the_standard_library(which, run_python):
+    if not available(MODULES[which]):
+        version = "{}.{}".format(*sys.version_info)
+        pytest.skip(
+            f"{MODULES[which]} is not installed with this Python (on Debian it is in "
+            f"libpython{version}-testsuite), and SHAREDOBJ_STDLIB_TESTS names no folder with it"
+        )
+    script = Path(__file__).with_name("shared_cases.py")
+    found = json.loads(run_python(script=script, args=[which, *where()]).stdout)
+    table = NOT_FOR_US[which]
+    failed = {name for name, (outcome, _) in found.items() if outcome in ("failed", "left")}
+    wrong = [f"{name}: {found[name]}" for name in sorted(failed - table.keys())]
+    wrong += [f"{name} need not be in the table: {found[name]}"
+              for name in sorted(table.keys() & found.keys() - failed)]  # fmt: skip
+    assert not wrong, "\n".join(wrong)
+    assert len(found) - len(failed) >= {"mapping": 45, "dict": 45}[which], "most cases count"
