@@ -508,7 +508,7 @@ static enum sobj_status take_last(struct sobj__dict *d, uint64_t mode,
                                   struct sobj__last *w, sobj_take_entry take,
                                   void *context, uint64_t *hash)
 {
-    struct sobj__table *t = root_of(d);
+    struct sobj__table *t = sobj__dict_root(d);
     struct sobj__node *n;
     struct sobj_entry entry;
 
