@@ -92,6 +92,8 @@ enum way {
     REMOVE,
     CAS_AWAY,
     CLEAR,
+    CONTENT,
+    LAST,
     INSERT,
     ADD,
     EXCHANGE_IN,
@@ -106,11 +108,22 @@ static const char *const names[WAYS] = {"set",
                                         "remove",
                                         "compare_and_set to MISSING",
                                         "clear",
+                                        "replace",
+                                        "remove_last",
                                         "insertion",
                                         "add",
                                         "exchange of an absent key",
                                         "increment of an absent key",
                                         "compare_and_set from MISSING"};
+
+static enum sobj_status change_content(struct sobj_object *d)
+{
+    struct sobj_object *other = dict_with(2);
+    enum sobj_status status = sobj_dict_replace(d, other);
+
+    sobj_unref(other);
+    return status;
+}
 
 static void change(struct sobj_object *d, enum way way)
 {
@@ -143,6 +156,12 @@ static void change(struct sobj_object *d, enum way way)
         break;
     case CLEAR:
         status = sobj_dict_clear(d);
+        break;
+    case CONTENT:
+        status = change_content(d);
+        break;
+    case LAST:
+        status = sobj_dict_remove_last(d, dict_see, (int64_t[3]){0});
         break;
     case ADD:
         status = sobj_dict_add(d, key, value, NULL);

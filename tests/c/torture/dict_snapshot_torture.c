@@ -37,7 +37,7 @@ struct round {
     _Atomic(uint64_t) snapshots;
 };
 
-static int64_t key_of(unsigned writer, int64_t i)
+static int64_t ring_key(unsigned writer, int64_t i)
 {
     return 1000 + (int64_t)writer * PER_WRITER + i;
 }
@@ -75,15 +75,15 @@ static void count_up(struct round *r, int64_t number)
 
 static void write_step(struct round *r, unsigned w, int64_t i)
 {
-    count_up(r, key_of(w, PAIR_A));
-    count_up(r, key_of(w, PAIR_B));
-    put(r, key_of(w, RING_AT + (i + WINDOW) % RING), i + WINDOW + 1);
-    drop(r, key_of(w, RING_AT + i % RING));
-    put(r, key_of(w, HAND_AT + (i + 1) % HAND), i + 1);
-    drop(r, key_of(w, HAND_AT + i % HAND));
+    count_up(r, ring_key(w, PAIR_A));
+    count_up(r, ring_key(w, PAIR_B));
+    put(r, ring_key(w, RING_AT + (i + WINDOW) % RING), i + WINDOW + 1);
+    drop(r, ring_key(w, RING_AT + i % RING));
+    put(r, ring_key(w, HAND_AT + (i + 1) % HAND), i + 1);
+    drop(r, ring_key(w, HAND_AT + i % HAND));
     /* Overwritten now and then, by something that is worth the same. */
     if (i % 3 == 0)
-        put(r, key_of(w, RING_AT + (i + WINDOW / 2) % RING), i + WINDOW / 2 + 1);
+        put(r, ring_key(w, RING_AT + (i + WINDOW / 2) % RING), i + WINDOW / 2 + 1);
 }
 
 static void write_all(struct member *m, struct round *r)
@@ -91,8 +91,8 @@ static void write_all(struct member *m, struct round *r)
     unsigned w = m->index;
 
     for (int64_t i = 0; i < WINDOW; i++)
-        put(r, key_of(w, RING_AT + i), i + 1);
-    put(r, key_of(w, HAND_AT), 0 + 3);
+        put(r, ring_key(w, RING_AT + i), i + 1);
+    put(r, ring_key(w, HAND_AT), 0 + 3);
     crew_meet(m);
     for (int64_t i = 0; i < STEPS; i++)
         write_step(r, w, i);
