@@ -1,0 +1,83 @@
+"""What a type checker sees in programs that use the package.
+
+It runs as a test like all others, and `make lint` has mypy look at it: `assert_type` does
+nothing at run time, and a line with `type: ignore` that mypy has nothing against is an
+error there.
+"""
+
+import queue
+from typing import Any, assert_type
+
+import pytest
+
+import sharedobj as so
+
+
+def test_atomic_int() -> None:
+    a = so.AtomicInt(5)
+    a += 2
+    assert_type(a, so.AtomicInt)
+    assert_type(a + 1, int)
+    assert_type(a + 0.5, float)
+    assert_type(a.get(), int)
+    assert_type(a.value, int)
+    assert_type(a.compare_and_set(7, 8), bool)
+    assert_type(a.update(lambda value: value + 1), int)
+    assert_type(a.wait(0, timeout=0.5), int)
+    assert_type(a.local(), so.AtomicInt)
+    numbers = [10, 20, 30]
+    assert numbers[so.AtomicInt(1)] == 20 and range(so.AtomicInt(3)) == range(3)
+    with pytest.raises(TypeError):
+        hash(a)
+    with pytest.raises(TypeError):
+        a.set("x")  # type: ignore[arg-type]
+    assert a == 9
+
+
+def test_shared_dict() -> None:
+    d: so.SharedDict[str, int] = so.SharedDict({"a": 1}, b=2)
+    assert_type(d["a"], int)
+    assert_type(d.get("z"), int | None)
+    assert_type(d.get("z", 0), int)
+    assert_type(d.pop("z", None), int | None)
+    assert_type(d.add("c", 3), bool)
+    assert_type(d.tally(["a", "b"]), int)
+    assert_type(d.compare_and_set("z", so.MISSING, 1), bool)
+    assert_type(d.snapshot(), dict[str, int])
+    assert_type([key for key in d], list[str])
+    assert_type([item for item in d.items()], list[tuple[str, int]])
+    assert_type(d.copy(), so.SharedDict[str, int])
+    d["d"] = "text"  # type: ignore[assignment]
+    assert d.increment("a") == 3
+    anything = so.SharedDict()
+    assert_type(anything, so.SharedDict[Any, Any])
+
+
+def test_channel() -> None:
+    channel: so.Channel[list[int]] = so.Channel(2)
+    with channel:
+        assert_type(channel.send([1]), bool)
+        assert_type(channel.try_send([2]), bool)
+        assert_type(channel.recv(timeout=5), list[int])
+        assert_type(channel.qsize(), int)
+        channel.close()
+        for message in channel:
+            assert_type(message, list[int])
+        with pytest.raises(so.ChannelClosed):
+            channel.send("text")  # type: ignore[arg-type]
+    try:
+        so.Channel[int]().recv(0)
+    except so.ChannelTimeout as error:
+        assert isinstance(error, queue.Empty) and isinstance(error, TimeoutError)
+        assert isinstance(error, so.ChannelEmptyTimeout)
+
+
+def test_functions() -> None:
+    d = so.SharedDict()
+    assert_type(so.explain([1]), str | None)
+    assert_type(so.is_shareable((1, d)), bool)
+    assert_type(so.set_handle_lease(600), float)
+    assert_type(so.stats(), dict[str, int])
+    assert_type(so.registry, so.SharedDict[Any, Any])
+    assert so.attach(d.id) is d
+    assert so.interpreters.get_current() is so.interpreters.get_main()
