@@ -249,6 +249,25 @@ def test_a_predicate_that_raises():
     assert d == {"a": 0}
 
 
+def test_a_signal_between_two_looks(run_python):
+    """It is not slept through, even if no Python code runs that would see it."""
+    run_python(
+        """if 1:
+        import _thread, signal, sharedobj
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        d = sharedobj.SharedDict(a=int(signal.SIGINT))
+        try:
+            d.wait_for("b", bool, 0.001)  # the first wait registers hooks, which is Python code
+        except TimeoutError:
+            pass
+        try:
+            d.wait_for("a", _thread.interrupt_main)
+        except KeyboardInterrupt:
+            pass
+        """
+    )
+
+
 # ---- compute
 
 
