@@ -73,6 +73,8 @@ static enum sobj_status content_take(struct sobj__dict *d, struct sobj__table *e
     else
         status = mode & SOBJ__FROZEN ? SOBJ_FROZEN : SOBJ_BAD_OPERAND;
     sobj__gate_open(&d->header, &d->gate, &closing);
+    if (status == SOBJ_OK)
+        sobj__dict_changed_all(d);
     return status;
 }
 

@@ -92,7 +92,8 @@ enum way {
     REMOVE,
     CAS_AWAY,
     CLEAR,
-    CONTENT,
+    CONTENT,  /* replaced as a whole */
+    EMPTYING, /* became that of another dict */
     LAST,
     INSERT,
     ADD,
@@ -109,21 +110,13 @@ static const char *const names[WAYS] = {"set",
                                         "compare_and_set to MISSING",
                                         "clear",
                                         "replace",
+                                        "replace, with its content",
                                         "remove_last",
                                         "insertion",
                                         "add",
                                         "exchange of an absent key",
                                         "increment of an absent key",
                                         "compare_and_set from MISSING"};
-
-static enum sobj_status change_content(struct sobj_object *d)
-{
-    struct sobj_object *other = dict_with(2);
-    enum sobj_status status = sobj_dict_replace(d, other);
-
-    sobj_unref(other);
-    return status;
-}
 
 static void change(struct sobj_object *d, enum way way)
 {
@@ -157,15 +150,21 @@ static void change(struct sobj_object *d, enum way way)
     case CLEAR:
         status = sobj_dict_clear(d);
         break;
-    case CONTENT:
-        status = change_content(d);
-        break;
     case LAST:
         status = sobj_dict_remove_last(d, dict_see, (int64_t[3]){0});
         break;
     case ADD:
         status = sobj_dict_add(d, key, value, NULL);
         break;
+    case CONTENT:
+    case EMPTYING: {
+        struct sobj_object *other = dict_with(2);
+        status =
+            way == CONTENT ? sobj_dict_replace(d, other) : sobj_dict_replace(other, d);
+        sobj_unref(other);
+        sobj_cell_unref(value);
+        break;
+    }
     default:
         status = sobj_dict_compare_and_set(d, key, SOBJ_MISSING, value);
         break;

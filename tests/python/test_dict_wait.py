@@ -346,6 +346,23 @@ def test_compute_in_compute():
     assert d == {"a": 2, "b": 1}
 
 
+# ---- frozen dicts
+
+
+def test_frozen():
+    d = SharedDict(a=1)
+    with pytest.raises(TypeError, match="read-only"):
+        d.get_or_set("b", lambda: d.freeze() or 5)  # frozen while the factory runs
+    with pytest.raises(TypeError, match="read-only"):
+        d.get_or_set("b", fail)  # it is not even called
+    with pytest.raises(TypeError, match="read-only"):
+        d.compute("a", lambda v: v + 1)
+    with pytest.raises(TypeError, match="read-only"):
+        d.compute("a", lambda v: DELETE)
+    assert d.get_or_set("a", fail) == d.compute("a", lambda v: v) == 1
+    assert d.wait_for("a", lambda v: v == 1) == 1 and d == {"a": 1}
+
+
 # ---- DELETE
 
 

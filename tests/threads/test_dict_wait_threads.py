@@ -164,6 +164,7 @@ CHANGES = {
     "compute": lambda d: d.compute("a", lambda v: 5),
     "get_or_set": lambda d: (d.pop("a", None), d.get_or_set("a", lambda: 5)),
     "clear": lambda d: (d.clear(), d.add("a", 5)),
+    "replace": lambda d: d.replace({"a": 5, "b": 6}),
     "delete and store": lambda d: (d.compute("a", lambda v: DELETE), d.update(a=5)),
 }
 
