@@ -8,6 +8,7 @@
 #include "dict_internal.h"
 #include "dict_keys.h"
 #include "pause.h"
+#include "sharedobj/dict_wait.h"
 #include "tap.h"
 
 struct job {
@@ -71,6 +72,16 @@ static inline void job_clear_and_free(void *context)
 {
     job_clear(context);
     sobj_collect();
+}
+
+/* The key by itself, for waits and flights. */
+static inline struct sobj_dict_key *key_of(struct sobj_object *d, int64_t number)
+{
+    struct sobj_dict_key *k = NULL;
+    struct test_key key;
+
+    expect(sobj_dict_key_new(d, test_key(&key, number, false), &k) == SOBJ_OK, "key");
+    return k;
 }
 
 static inline struct sobj_object *dict_with(int64_t keys)

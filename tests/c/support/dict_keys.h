@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "sharedobj/dict.h"
-#include "sharedobj/dict_wait.h"
 #include "tap.h"
 
 struct test_key {
@@ -155,16 +154,6 @@ static inline void dict_put(struct sobj_object *d, int64_t number, int64_t tag)
 
     expect(status == SOBJ_OK, "set %lld: %s", (long long)number,
            sobj_status_str(status));
-}
-
-/* The key by itself, for waits and flights. */
-static inline struct sobj_dict_key *key_of(struct sobj_object *d, int64_t number)
-{
-    struct sobj_dict_key *k = NULL;
-    struct test_key key;
-
-    expect(sobj_dict_key_new(d, test_key(&key, number, false), &k) == SOBJ_OK, "key");
-    return k;
 }
 
 /* Returns: whether the key was there. */

@@ -14,8 +14,7 @@
 #include <stdlib.h>
 
 #include "crew.h"
-#include "dict_check.h"
-#include "dict_keys.h"
+#include "dict_jobs.h"
 #include "flight.h"
 #include "tap.h"
 
