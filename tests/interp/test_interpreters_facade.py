@@ -373,6 +373,34 @@ def test_program(tmp_path, run_python, way):
     assert done.stderr == ""
 
 
+@pytest.mark.skipif(not OURS, reason="of our own module")
+@pytest.mark.parametrize("last", ["interp.call(work, 1)", "raise SystemExit(0)"])
+def test_program_that_cannot_be_imported(tmp_path, run_python, last):
+    """The task was left in the channel, and came back to the caller as its own answer."""
+    (tmp_path / "program.py").write_text(
+        textwrap.dedent(f"""\
+        import sharedobj as so
+
+        def work(x):
+            return x
+
+        interp = so.interpreters.create()
+        if __name__ == "__main__":
+            try:
+                print(interp.call(work, 1))
+            except so.NotShareableError as error:
+                print(error)
+        else:
+            {last}
+        """),
+        encoding="utf-8",
+    )
+    done = run_python(script=tmp_path / "program.py")
+    assert "not readable there" in done.stdout
+    assert "program.py, the program's main module, fails when it is imported" in done.stdout
+    assert 'if __name__ == "__main__":' in done.stdout
+
+
 def test_package_that_is_not_on_the_path(run_python):
     """Only the running interpreter knows this package's folder, not those it makes."""
     code = f"""

@@ -7,18 +7,28 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```python\n(.*?)```\n(?:\n```text\n(.*?)```)?", README, re.S)
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCKS = [
+    pytest.param(block, id=f"{page.name}-{i}")
+    for page in PAGES
+    for i, block in enumerate(
+        re.findall(
+            r"```python\n(.*?)```\n(?:\n```text\n(.*?)```)?", page.read_text(encoding="utf-8"), re.S
+        )
+    )
+]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 
 
 def test_there_is_something_to_run():
-    assert len(BLOCKS) >= 2 and all(output for _, output in BLOCKS)
+    assert len(PAGES) >= 2 and len(BLOCKS) >= 10
+    assert all(block.values[0][1] for block in BLOCKS)
     assert "pip install sharedobj" in README
     assert len(EXAMPLES) >= 3
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
-def test_readme(block, tmp_path, run_python):
+@pytest.mark.parametrize("block", BLOCKS)
+def test_page(block, tmp_path, run_python):
     code, output = block
     (tmp_path / "example.py").write_text(code, encoding="utf-8")
     done = run_python(script=tmp_path / "example.py")
@@ -36,7 +46,7 @@ def test_example(path, run_python):
 
 
 def test_links_lead_somewhere():
-    for file in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "shared/README.md"):
+    for file in (*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "shared/README.md"):
         for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", file.read_text(encoding="utf-8")):
             assert (file.parent / target).exists(), f"{file.name}: {target}"
 

@@ -22,7 +22,7 @@ from __future__ import annotations
 import marshal
 import sys
 
-from .. import Channel, NotShareableError
+from .. import Channel, ChannelEmpty, NotShareableError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,7 +41,14 @@ def _load_main(kind: str, name: str) -> ModuleType:
         import runpy
 
         run = runpy.run_module if kind == "module" else runpy.run_path
-        content = run(name, run_name="<fake __main__>")
+        try:
+            content = run(name, run_name="<fake __main__>")
+        except (Exception, SystemExit) as error:
+            raise ImportError(
+                f"{name}, the program's main module, fails when it is imported "
+                f"({type(error).__name__}: {error}); put what starts the work under "
+                'if __name__ == "__main__":'
+            ) from error
         module = _mains[kind, name] = type(sys)("<fake __main__>")
         module.__dict__.update(content)
     return module
@@ -109,11 +116,23 @@ def _receive(channel: Channel) -> tuple[tuple[Any, ...], Callable[..., Any] | No
         sys.modules["__main__"] = own
 
 
+def _discard(channel: Channel) -> None:
+    """What is left of a task that nobody will do: the reply must come first."""
+    while True:
+        try:
+            channel.recv_nowait()
+        except ChannelEmpty:
+            return
+        except Exception:
+            continue  # it cannot be read, and is out
+
+
 def answer(channel: Channel) -> None:
     """Does the task that waits in the channel and leaves the reply there."""
     try:
         task, function = _receive(channel)
     except Exception as error:
+        _discard(channel)
         channel.send_nowait(("unreadable", f"{type(error).__name__}: {error}"))
         return
     try:
