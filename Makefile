@@ -4,6 +4,7 @@
 #   make test        the package on one interpreter and the C tests once
 #   make test-all    the C matrix, the mutants, every interpreter at hand
 #   make test-c      the C tests: gcc and clang, plain, with ASan+UBSan, with TSan
+#   make fuzz        SharedDict against dict, millions of random steps; ARGS="--seconds 600 --seed 7"
 #   make bench       against the peers, in one run; ARGS: see benchmarks/README.md
 #   make lint        what a machine can say about style and types; make format repairs it
 #   make wheel       a wheel with liburcu in it, tried where no liburcu is
@@ -17,7 +18,7 @@ RUN   := $(VENV)/bin/python
 C_FILES = $(wildcard include/sharedobj/*.h shared/*.[ch] shared/platform/*.[ch] \
             python/bindings/*.[ch] tests/c/*.[ch] tests/c/*/*.[ch] benchmarks/c/*.[ch])
 
-.PHONY: build demo test test-c test-mutants test-all bench format lint lint-tools wheel core clean
+.PHONY: build demo test test-c test-mutants test-all fuzz bench format lint lint-tools wheel core clean
 
 build:
 	@tools/setup-env $(VENV)
@@ -39,6 +40,9 @@ test-mutants:
 
 test-all:
 	@tools/test-all
+
+fuzz: build
+	@$(RUN) tests/fuzz/dict_fuzz.py $(ARGS)
 
 bench: build
 	@$(RUN) benchmarks/run.py $(ARGS)
