@@ -180,9 +180,9 @@ static void measure_and_churn(struct member *m)
         crew_stop(m);
     }
     while (crew_running(m)) {
-        for (int64_t i = 0; i < 20000; i++)
+        for (int64_t i = 0; i < 6000; i++)
             dict_put(d, i, 1);
-        for (int64_t i = 0; i < 20000; i++)
+        for (int64_t i = 0; i < 6000; i++)
             dict_drop(d, i);
         if (m->index == 1)
             sobj_dict_clear(d);
