@@ -351,13 +351,13 @@ def test_compute_in_compute():
 
 def test_frozen():
     d = SharedDict(a=1)
-    with pytest.raises(TypeError, match="read-only"):
+    with pytest.raises(TypeError, match="is frozen"):
         d.get_or_set("b", lambda: d.freeze() or 5)  # frozen while the factory runs
-    with pytest.raises(TypeError, match="read-only"):
+    with pytest.raises(TypeError, match="is frozen"):
         d.get_or_set("b", fail)  # it is not even called
-    with pytest.raises(TypeError, match="read-only"):
+    with pytest.raises(TypeError, match="is frozen"):
         d.compute("a", lambda v: v + 1)
-    with pytest.raises(TypeError, match="read-only"):
+    with pytest.raises(TypeError, match="is frozen"):
         d.compute("a", lambda v: DELETE)
     assert d.get_or_set("a", fail) == d.compute("a", lambda v: v) == 1
     assert d.wait_for("a", lambda v: v == 1) == 1 and d == {"a": 1}
