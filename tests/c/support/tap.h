@@ -32,6 +32,17 @@
 
 #define HANG_SECONDS 100
 
+/* Under these sanitizers a process is forked only when no other thread allocates: their
+ * allocators have locks that a fork copies as they are (until LLVM 18 for the one of
+ * addresses), and a child that allocates might wait for one for ever. */
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#define FORKS_NEED_QUIET 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
+#define FORKS_NEED_QUIET 1
+#endif
+#endif
+
 void tap_begin(void);
 /* Returns: the exit code for main. */
 int tap_end(void);
