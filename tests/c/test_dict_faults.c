@@ -256,7 +256,7 @@ static bool in_child(struct traffic *t, struct sobj_dict_snapshot *s)
     int64_t n, shown = 0, permanent = 0;
     struct sobj_dict_iter it;
 
-    alarm(30);
+    alarm(HANG_SECONDS);
     for (n = 0; n < 1600 && s != NULL; n++) /* saved for it in the child, too */
         dict_drop(t->d, 2000 + n);
     if (s != NULL)

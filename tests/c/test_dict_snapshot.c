@@ -526,7 +526,7 @@ static void in_child(struct sobj_object *d, struct sobj_dict_snapshot *own)
 {
     int64_t n, tag, next = 1;
 
-    alarm(20);
+    alarm(HANG_SECONDS);
     expect(logging(d), "our own snapshot lives");
     for (int64_t i = 0; i < 50; i += 2)
         dict_drop(d, i);

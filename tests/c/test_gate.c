@@ -241,7 +241,7 @@ static void many(unsigned yields, uint64_t changes)
 
 static void in_child(struct door *d)
 {
-    alarm(20);
+    alarm(HANG_SECONDS);
     expect(!closed(d) && sobj_load_seq_cst(&d->gate.waiters.count) == 0,
            "open in the child, nobody waits");
     int64_t a = look(d, 2);
