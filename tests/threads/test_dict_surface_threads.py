@@ -263,7 +263,7 @@ def test_arguments_that_others_change():
                     try:
                         action()
                     except RuntimeError as error:
-                        assert "changed size during iteration" in str(error)
+                        assert "changed" in str(error) and "during iteration" in str(error)
         finally:
             stop.set()
 
