@@ -335,6 +335,8 @@ class Fuzz:
         if not self.without_nan():
             return
         view = "keys" if self.random() < 0.7 else "items"
+        if view == "items" and any(type(x).__hash__ is None for x in self.o.values()):
+            return  # who is asked for a hash first is nobody's promise
         mine, theirs = getattr(self.d, view)(), getattr(self.o, view)()
         other = list(theirs) if self.random() < 0.5 else []
         other = [x for x in other if self.random() < 0.8] + self.some(self.plain, 3)
