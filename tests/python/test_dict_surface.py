@@ -437,6 +437,25 @@ def test_reduce_errors():
     assert d["a"] == 7 and "b" not in d and "c" not in d, "what was done before stays"
 
 
+def test_frozen():
+    d = SharedDict(a=1, b=2)
+    d.freeze()
+    for action in (
+        d.popitem,
+        lambda: d.compare_and_delete("a", 1),
+        lambda: d.reduce_sum({"a": 1}),
+        lambda: d.reduce_max({"a": 5}),
+        lambda: d.reduce_min([("z", 5)]),
+        lambda: operator.ior(d, {"a": 2}),
+    ):
+        with pytest.raises(TypeError, match="the object is frozen"):
+            action()
+    assert d.reduce_max({"a": 0}) == 1, "nothing to change"
+    assert d == {"a": 1, "b": 2} and list(reversed(d)) == ["b", "a"]
+    both = d | {"c": 3}
+    assert both.popitem() == ("c", 3) and not both.frozen
+
+
 # ---- hostile company
 
 
