@@ -162,7 +162,7 @@ static void test_two_movers(void)
 
     bool stopped = pause_at(&p, "atomic_int.widen", 0, int_job_run, &first);
     sobj_atomic_int_set(a, 9);
-    bool both = pause_try(&q, "atomic_int.widen", 0, int_job_run, &second, 10000);
+    bool both = pause_try(&q, "atomic_int.widen", 0, int_job_run, &second, 1000);
     sobj_atomic_int_set(a, 7);
     pause_end(&p);
     pause_end(&q);
