@@ -436,3 +436,23 @@ print("end")
     assert done.stdout == "end\n"
     # 3.14 and later say that they were not closed.
     assert done.stderr == "" or (not OURS and "remaining subinterpreters" in done.stderr)
+
+
+def test_interpreters_that_interpreters_leave_at_exit(run_python):
+    """Each ends once, with the one that made it, and may ask who it is while it ends."""
+    done = run_python(
+        """
+from sharedobj import interpreters
+outer = interpreters.create()
+outer.exec('''if True:
+    import atexit
+    from sharedobj import interpreters
+    inner = interpreters.create()
+    inner.exec("import sharedobj; left = sharedobj.Channel()")
+    atexit.register(lambda: print("ends:", interpreters.get_current().id))
+''')
+print("made:", outer.id)
+"""
+    )
+    made, ends = (line.split() for line in done.stdout.splitlines())
+    assert made[1] == ends[1]

@@ -38,11 +38,19 @@ if sys.version_info >= (3, 13):
         _interpreters.WHENCE_STDLIB: "_interpreters module",
     }
 
+    _CURRENT = int(_interpreters.get_current()[0])
+
     class Hold:
-        """Keeps an interpreter that was created here alive; the last one to go ends it."""
+        """Keeps an interpreter that was created here alive; the last one to go ends it.
+
+        None holds the interpreter that it is made in: one that has begun to end has no
+        reference left, and would begin a second time when such a Hold went.
+        """
 
         def __init__(self, id: int) -> None:
             self._id: int | None = None
+            if id == _CURRENT:
+                return
             if _interpreters.whence(id) == _interpreters.WHENCE_STDLIB:
                 _interpreters.incref(id)
                 self._id = id
@@ -93,7 +101,7 @@ if sys.version_info >= (3, 13):
         return [id for id, _ in _interpreters.list_all(require_ready=True)]
 
     def current() -> int:
-        return int(_interpreters.get_current()[0])
+        return _CURRENT
 
     def main() -> int:
         return int(_interpreters.get_main()[0])
@@ -133,14 +141,27 @@ def __sharedobj__():
 __sharedobj__()
 """
 
-    def _prepare_end(id: int, raw: Any = _interpreters, adopt: str = _ADOPT) -> None:
-        if id != raw.get_main() and id != raw.get_current() and not raw.is_running(id):
+    # For good: to ask again is to make a reference and drop it, see Hold.
+    _MAIN = int(_interpreters.get_main())
+    _CURRENT = int(_interpreters.get_current())
+
+    def _prepare_end(
+        id: int, raw: Any = _interpreters, adopt: str = _ADOPT, never: Any = (_MAIN, _CURRENT)
+    ) -> None:
+        if id not in never and not raw.is_running(id):
             raw.run_string(id, adopt)
 
     class Hold:
-        """Keeps an interpreter that was created here alive; the last one to go ends it."""
+        """Keeps an interpreter that was created here alive; the last one to go ends it.
+
+        None holds the interpreter that it is made in: one that has begun to end has no
+        reference left, and would begin a second time when such a Hold went.
+        """
 
         def __init__(self, id: int) -> None:
+            self._id = None
+            if id == _CURRENT:
+                return
             with _translated():
                 self._id = _interpreters.InterpreterID(id)
 
@@ -185,7 +206,7 @@ __sharedobj__()
         return [int(id) for id in _interpreters.list_all()]
 
     def current() -> int:
-        return int(_interpreters.get_current())
+        return _CURRENT
 
     def main() -> int:
-        return int(_interpreters.get_main())
+        return _MAIN
