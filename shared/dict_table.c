@@ -246,8 +246,7 @@ void sobj__table_help(struct sobj__dict *d)
         help(d, root, to, false);
 }
 
-/* Slots for `entries`: at most 3/8 full, so that a table grows again only after about
- * as many insertions as it holds. */
+/* Slots for `entries` and for as many again, about: at most 3/8 full. */
 static uint64_t slots_for(uint64_t entries)
 {
     uint64_t slots = MIN_SLOTS;
@@ -257,23 +256,32 @@ static uint64_t slots_for(uint64_t entries)
     return slots;
 }
 
+/* Slots for as many as are announced, which need not be the start of more. */
+static uint64_t slots_for_just(uint64_t entries)
+{
+    uint64_t slots = MIN_SLOTS;
+
+    while (SOBJ__FULL_ENOUGH(slots) <= entries && slots < (uint64_t)1 << 40)
+        slots *= 2;
+    return slots;
+}
+
 /* The size of the table after `t`. */
 static uint64_t next_slots(struct sobj__table *t, size_t expected, bool full)
 {
     /* Relaxed: sizes are estimates; a table that turns out too small overflows. */
     int64_t live = sobj_load_relaxed(&t->body->live);
-    uint64_t entries = live > 0 ? (uint64_t)live : 0, slots, all = 0;
+    uint64_t slots = slots_for(live > 0 ? (uint64_t)live : 0), least = 0;
 
-    if (entries < expected)
-        entries = expected;
-    slots = slots_for(entries);
+    if (slots < slots_for_just(expected))
+        slots = slots_for_just(expected);
     /* Dead nodes are copied too as long as `t` is not settled. Acquire, Relaxed: as in
      * may_unlink; a fill level. */
     if (!sobj_load_acquire(&t->settled))
-        all = slots_for(sobj_load_relaxed(&t->used));
-    if (full && all < t->mask + 1)
-        all = t->mask + 1;
-    return slots > all ? slots : all;
+        least = slots_for(sobj_load_relaxed(&t->used));
+    if (full && least < t->mask + 1)
+        least = t->mask + 1;
+    return slots > least ? slots : least;
 }
 
 enum sobj_status sobj__table_start(struct sobj__dict *d, struct sobj__table *t,
@@ -350,7 +358,7 @@ struct sobj__table *sobj__body_new(size_t expected)
     memset(body, 0, sizeof *body);
     atomic_init(&body->refs, 1);
     if (sobj__log_init(body) == SOBJ_OK) {
-        t = sobj__table_new(body, slots_for(expected));
+        t = sobj__table_new(body, slots_for_just(expected));
         if (t != NULL) {
             atomic_init(&t->settled, true);
             return t;

@@ -1,4 +1,7 @@
-"""One SharedDict with 1000 str keys against dict: single operations, loop included."""
+"""One SharedDict of 1000 str keys against dict: single operations, loop included."""
+
+import collections
+import itertools
 
 import harness
 
@@ -6,14 +9,31 @@ import sharedobj as so
 
 KEYS = [f"key number {number}" for number in range(1000)]
 FRESH = 10**9  # ints beyond the small ones that CPython keeps ready
+VALUES = {
+    "ints": lambda number: FRESH + number,
+    "floats": lambda number: number + 0.5,
+    "strs of 10": lambda number: f"value {number:4d}",
+    "strs of 64": lambda number: f"value {number:4d}".ljust(64, "."),
+    "strs of 1024": lambda number: f"value {number:4d}".ljust(1024, "."),
+}
+# More key objects than anything would remember, each equal to one of KEYS.
+COPIES = [["".join(key) for key in map(list, KEYS)] for _ in range(100)]
 
+# What is measured, the kind of values, and the loop over a dict and over ours.
+READ, WRITE = "for k in keys: d[k]", "for k in keys: d[k] = value"
+COUNT = "for k in keys: increment(k)"
 OPERATIONS = {
-    "d[k]": ("for k in keys: d[k]", "for k in keys: d[k]"),
-    "d.get(k)": ("for k in keys: get(k)", "for k in keys: get(k)"),
-    "k in d": ("for k in keys: k in d", "for k in keys: k in d"),
-    "d[k] = v": ("for k in keys: d[k] = value", "for k in keys: d[k] = value"),
-    "add 1": ("for k in keys: d[k] += 1", "for k in keys: increment(k)"),
-    "all by tally": ("for k in keys: d[k] = d.get(k, 0) + 1", "d.tally(keys)"),
+    **{f"d[k] of {kind}": (kind, READ, READ) for kind in VALUES if kind != "strs of 64"},
+    "d[k] of ints, key objects that do not recur": ("ints", *["for k in next(copies): d[k]"] * 2),
+    "d.get(k) of ints": ("ints", *["for k in keys: get(k)"] * 2),
+    "k in d": ("ints", *["for k in keys: k in d"] * 2),
+    "k in d, absent": ("ints", *["for k in absent: k in d"] * 2),
+    "d[k] = v of ints": ("ints", WRITE, WRITE),
+    "d[k] = v of strs of 64": ("strs of 64", WRITE, WRITE),
+    "add 1: d[k] += 1 of dict, d.increment(k)": ("ints", "for k in keys: d[k] += 1", COUNT),
+    "for k in d": ("ints", *["for k in d: pass"] * 2),
+    "d.items()": ("ints", *["for k, v in d.items(): pass"] * 2),
+    "a plain copy: dict(d), d.snapshot()": ("ints", "dict(d)", "d.snapshot()"),
 }
 
 
@@ -23,7 +43,7 @@ def elsewhere(loops, d, keys, body, value):
 
     space = {"clock": time.thread_time}
     exec(
-        "def run(loops, d, keys, value):\n"
+        "def run(loops, d, keys, absent, value):\n"
         "  get = d.get; increment = d.increment\n"
         "  times = range(loops)\n"
         "  begin = clock()\n"
@@ -32,78 +52,97 @@ def elsewhere(loops, d, keys, body, value):
         "  return clock() - begin\n",
         space,
     )
-    return space["run"](loops, d, list(keys), value)
+    return space["run"](loops, d, list(keys), [key + "!" for key in keys], value)
 
 
-def fill(container):
+def fill(container, kind):
     for number, key in enumerate(KEYS):
-        container[key] = FRESH + number
+        container[key] = VALUES[kind](number)
     return container
 
 
-def peers():
+def peers(kind):
+    """Those of one interpreter, by name."""
     found = {}
     try:
         from cereggii import AtomicDict
 
-        found["cereggii AtomicDict (threads only)"] = fill(AtomicDict())
+        found["cereggii AtomicDict (threads only)"] = fill(AtomicDict(), kind)
     except ImportError:
         pass
     try:
         from ft_utils.concurrency import ConcurrentDict
 
-        found["ft_utils ConcurrentDict (threads only)"] = fill(ConcurrentDict())
+        found["ft_utils ConcurrentDict (threads only)"] = fill(ConcurrentDict(), kind)
     except ImportError:
         pass
     return found
 
 
-def peer_candidate(container, operation):
-    bodies = {
-        "d[k]": "for k in keys: d[k]",
-        "k in d": "for k in keys: k in d",
-        "d[k] = v": "for k in keys: d[k] = value",
+def names_for(d, kind):
+    return {
+        "d": d,
+        "keys": KEYS,
+        "absent": [key + "!" for key in KEYS],
+        "copies": itertools.cycle(COPIES),
+        "value": VALUES[kind](1),
+        "get": getattr(d, "get", None),
+        "increment": getattr(d, "increment", None),
     }
-    body = bodies.get(operation)
-    if body is None:
-        return None
-    candidate = harness.timed(body, d=container, keys=KEYS, value=FRESH)
+
+
+def peer_candidate(container, body, kind):
+    """None where the peer has no such operation."""
+    candidate = harness.timed(body, **names_for(container, kind))
     try:
         candidate(1)
-    except TypeError:  # it has no such operation
+    except (TypeError, AttributeError):
         return None
     return candidate
+
+
+def compare(place, operation, kind, plain_body, our_body, quick):
+    plain, ours, other = fill({}, kind), fill(so.SharedDict(), kind), fill(so.SharedDict(), kind)
+    candidates = {
+        "dict": harness.timed(plain_body, **names_for(plain, kind)),
+        "SharedDict": harness.timed(our_body, **names_for(ours, kind)),
+    }
+    if "copies" not in our_body:
+        candidates["SharedDict, from another interpreter"] = place.candidate(
+            elsewhere, other, tuple(KEYS), our_body, VALUES[kind](1)
+        )
+    for name, container in peers(kind).items() if plain_body == our_body else ():
+        candidate = peer_candidate(container, our_body, kind)
+        if candidate is not None:
+            candidates[name] = candidate
+    title = f"SharedDict, 1000 str keys, {operation}"
+    return harness.compare(title, candidates, per=len(KEYS), quick=quick)
+
+
+def counting(quick):
+    """A word counted in a SharedDict in each of the ways that lose none."""
+    d = fill(so.SharedDict(), "ints")
+    names = names_for(d, "ints")
+    candidates = {
+        "Counter.update(words)": harness.timed(
+            "counter.update(keys)", counter=collections.Counter(KEYS), keys=KEYS
+        ),
+        "d.tally(words)": harness.timed("d.tally(keys)", **names),
+        "d.increment(word) in a loop": harness.timed(COUNT, **names),
+        "d[word] = v in a loop, which counts nothing": harness.timed(WRITE, **names),
+    }
+    title = "SharedDict, 1000 words counted"
+    return harness.compare(title, candidates, per=len(KEYS), quick=quick)
 
 
 def main():
     options = harness.arguments()
     place = harness.Elsewhere()
-    results = []
-    for operation, (plain_body, our_body) in OPERATIONS.items():
-        plain, ours, other = fill({}), fill(so.SharedDict()), fill(so.SharedDict())
-        candidates = {
-            "dict": harness.timed(plain_body, d=plain, keys=KEYS, value=FRESH, get=plain.get),
-            "SharedDict": harness.timed(
-                our_body, d=ours, keys=KEYS, value=FRESH, get=ours.get, increment=ours.increment
-            ),
-            "SharedDict, from another interpreter": place.candidate(
-                elsewhere, other, tuple(KEYS), our_body, FRESH
-            ),
-        }
-        for name, container in peers().items():
-            candidate = peer_candidate(container, operation)
-            if candidate is not None:
-                candidates[name] = candidate
-        results.append(
-            harness.compare(
-                f"SharedDict, 1000 str keys, {operation}",
-                candidates,
-                per=len(KEYS),
-                quick=options.quick,
-            )
-        )
+    results = [
+        compare(place, operation, *bodies, options.quick) for operation, bodies in OPERATIONS.items()
+    ]
     place.close()
-    harness.report(*results)
+    harness.report(*results, counting(options.quick))
 
 
 if __name__ == "__main__":

@@ -191,7 +191,7 @@ static bool inserter_stops(const char *point, bool there, int64_t number)
     struct job j = {.d = d, .number = number, .value = 3};
     struct pause p;
 
-    sobj_dict_reserve(d, 60); /* one table throughout */
+    sobj_dict_reserve(d, 121); /* one table throughout */
     for (int64_t i = 0; i < 60; i++)
         dict_put(d, i, 1);
     struct sobj__table *t = root(d);

@@ -164,7 +164,7 @@ static void overflow_begin(struct overflow *o)
     bool stopped = true;
     int found = 0;
 
-    if (sobj_dict_new(2000, &o->d) != SOBJ_OK)
+    if (sobj_dict_new(5000, &o->d) != SOBJ_OK)
         abort();
     o->first = root(o->d);
     for (int64_t i = 1000; found < 2; i++) {

@@ -111,11 +111,14 @@ static void reserve(void)
 /* ---- bytes */
 
 /* Eleven characters and a small int, as many programs have them. */
-static void bytes_per_entry(void)
+static void bytes_per_entry(size_t announced)
 {
     enum { ENTRIES = 100000 };
-    struct sobj_object *d = dict_new();
+    struct sobj_object *d;
     double worst = 0;
+
+    if (sobj_dict_new(announced, &d) != SOBJ_OK)
+        abort();
 
     sobj_collect();
     int64_t before = sobj_count(SOBJ_COUNT_BYTES);
@@ -132,7 +135,7 @@ static void bytes_per_entry(void)
     }
     sobj_collect();
     double end = (double)sobj_dict_bytes(d) / ENTRIES;
-    ok(end <= 75, "%.1f bytes for an entry", end);
+    ok(end <= 75, "%.1f bytes for an entry, %zu announced", end, announced);
     ok(worst <= 100, "%.1f at the worst moment, what waits to be freed included",
        worst);
     sobj_unref(d);
@@ -238,7 +241,8 @@ int main(void)
     churn_of_one_key(4);
     churn_of_one_key(3000);
     reserve();
-    bytes_per_entry();
+    bytes_per_entry(0);
+    bytes_per_entry(100000);
     figure_at_rest();
     figure_in_motion();
     log_stays_bounded(10, true);
