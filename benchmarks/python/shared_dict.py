@@ -2,6 +2,8 @@
 
 import collections
 import itertools
+import multiprocessing
+import time
 
 import harness
 
@@ -135,14 +137,38 @@ def counting(quick):
     return harness.compare(title, candidates, per=len(KEYS), quick=quick)
 
 
+def crossing(place, manager, quick):
+    """What else lets several workers see one dict: a server process with proxies."""
+    d, proxy = fill(so.SharedDict(), "ints"), manager.dict(dict.fromkeys(KEYS, FRESH))
+
+    def through_proxy(loops):
+        begin = time.perf_counter()
+        for _ in range(loops):
+            for key in KEYS[:10]:
+                proxy[key]
+        return (time.perf_counter() - begin) * (len(KEYS) / 10)
+
+    there = (elsewhere, d, tuple(KEYS), READ, FRESH)
+    candidates = {
+        "SharedDict, from another interpreter": place.candidate(*there),
+        "multiprocessing.Manager().dict()": through_proxy,
+    }
+    title = "A dict seen by several workers, d[k] of ints"
+    return harness.compare(title, candidates, per=len(KEYS), quick=quick, rounds=11)
+
+
 def main():
     options = harness.arguments()
+    # Its server first: a fork with interpreters beside it ends 3.13.0's child.
+    manager = multiprocessing.Manager()
     place = harness.Elsewhere()
     results = [
-        compare(place, operation, *bodies, options.quick) for operation, bodies in OPERATIONS.items()
+        compare(place, operation, *how, options.quick) for operation, how in OPERATIONS.items()
     ]
+    results += [counting(options.quick), crossing(place, manager, options.quick)]
     place.close()
-    harness.report(*results, counting(options.quick))
+    manager.shutdown()
+    harness.report(*results)
 
 
 if __name__ == "__main__":
