@@ -62,8 +62,10 @@ def pkg_config(*args: str) -> list[str]:
 
 
 def choose_compiler() -> str:
-    """The compiler's name. Some Pythons record one that only their builder had."""
-    for candidate in (os.environ.get("CC"), sysconfig.get_config_var("CC"), "cc", "gcc", "clang"):
+    """The compiler's name; CC decides. Some Pythons record one that only their builder had."""
+    if named := os.environ.get("CC"):
+        return named if shutil.which(shlex.split(named)[0]) else ""
+    for candidate in (sysconfig.get_config_var("CC"), "cc", "gcc", "clang"):
         if candidate and shutil.which(shlex.split(candidate)[0]):
             if candidate != sysconfig.get_config_var("CC"):
                 os.environ["CC"] = candidate
@@ -74,7 +76,8 @@ def choose_compiler() -> str:
 def missing() -> list[str]:
     absent = []
     if not choose_compiler():
-        absent.append("a C compiler")
+        named = os.environ.get("CC")
+        absent.append(f"{named}, the compiler that CC names" if named else "a C compiler")
     if not Path(sysconfig.get_path("platinclude"), "Python.h").exists():
         absent.append(f"Python.h of Python {sysconfig.get_python_version()}")
     if not shutil.which(shlex.split(os.environ.get("PKG_CONFIG", "pkg-config"))[0]):
