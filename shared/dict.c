@@ -288,6 +288,8 @@ SOBJ_INLINE enum sobj_status change_live(struct sobj__dict *d, struct place *pla
         return SOBJ_EXISTS;
     }
     do {
+        if (op == EXCHANGE && c->out != NULL && SOBJ_UNLIKELY(sobj_cell_is_hosted(v)))
+            return SOBJ_BAD_OPERAND;
         if (op == INCREMENT) {
             enum sobj_status status = add_cells(v, c->n, &c->value);
             if (status != SOBJ_OK)
@@ -448,6 +450,10 @@ static enum sobj_status replace_live(struct sobj_object *obj,
         }
         if (expected != SOBJ_MISSING && !sobj_cell_same(v, expected)) {
             status = SOBJ_MISMATCH;
+            break;
+        }
+        if (out != NULL && SOBJ_UNLIKELY(sobj_cell_is_hosted(v))) {
+            status = SOBJ_BAD_OPERAND;
             break;
         }
         if (replace_node(d, t, mode, n, &v, put)) {

@@ -93,10 +93,12 @@ enum sobj_status sobj_dict_set(struct sobj_object *d, const struct sobj_key *key
 enum sobj_status sobj_dict_add(struct sobj_object *d, const struct sobj_key *key,
                                sobj_cell value, struct sobj_out *out);
 /* Stores and hands out what was there. Returns: OK and the old value; NOT_FOUND if the
- * key was absent (it is there now); NO_MEMORY, FROZEN. */
+ * key was absent (it is there now); BAD_OPERAND as sobj_dict_remove; NO_MEMORY, FROZEN. */
 enum sobj_status sobj_dict_exchange(struct sobj_object *d, const struct sobj_key *key,
                                     sobj_cell value, struct sobj_out *out);
-/* Returns: OK and the value that was removed; NOT_FOUND, FROZEN. */
+/* Returns: OK and the value that was removed; NOT_FOUND, FROZEN. BAD_OPERAND if `out`
+ * wants the value and the host may be unable to make it (sobj_cell_is_hosted): nothing
+ * has changed, and the host makes it first and comes again with compare_and_set. */
 enum sobj_status sobj_dict_remove(struct sobj_object *d, const struct sobj_key *key,
                                   struct sobj_out *out);
 /* Stores `desired` if the value is the same as `expected` (sobj_cell_same), either of

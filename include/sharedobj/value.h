@@ -120,7 +120,8 @@ enum sobj_blob_kind {
     SOBJ_BLOB_INT,     /* data: two's complement, little endian, shortest */
     SOBJ_BLOB_FLOAT,   /* data: the double */
     SOBJ_BLOB_COMPLEX, /* data: two doubles */
-    SOBJ_BLOB_STREAM,  /* data: one value as a stream of words, see below */
+    SOBJ_BLOB_STREAM,  /* data: one value as a stream of words, see below; aux:
+                        * SOBJ_STREAM_HOSTED or 0 */
     SOBJ_BLOB_MESSAGE, /* the same, may contain mutable things: only in channels;
                         * aux 1: there are REFs */
 };
@@ -130,6 +131,11 @@ static inline unsigned sobj_str_width(unsigned aux)
 {
     return aux <= SOBJ_STR_1 ? 1 : aux == SOBJ_STR_2 ? 2 : 4;
 }
+
+/* aux of STREAM blobs: there are ATOMs or GROUPs, which the host may be unable to make
+ * of it. Such a value is not taken out of a container before the host has made it: see
+ * sobj_dict_remove. */
+enum { SOBJ_STREAM_HOSTED = 2 };
 
 #define SOBJ_BLOB_MAX (((uint64_t)1 << 48) - 1)
 
@@ -155,6 +161,13 @@ static inline enum sobj_blob_kind sobj_blob_kind(const struct sobj_blob *b)
 static inline unsigned sobj_blob_aux(const struct sobj_blob *b)
 {
     return (unsigned)(b->info >> 56);
+}
+static inline bool sobj_cell_is_hosted(sobj_cell c)
+{
+    const struct sobj_blob *b = (const struct sobj_blob *)(uintptr_t)c;
+
+    return sobj_is_blob(c) && sobj_blob_kind(b) == SOBJ_BLOB_STREAM &&
+           (sobj_blob_aux(b) & SOBJ_STREAM_HOSTED) != 0;
 }
 static inline struct sobj_object **sobj_blob_edges(struct sobj_blob *b)
 {
@@ -193,17 +206,20 @@ bool sobj_cell_same(sobj_cell a, sobj_cell b);
  * and everything else that may occur twice in one message.
  */
 enum sobj_stream_kind {
-    SOBJ_ST_STR = 1,   /* aux SOBJ_STR_*; count code units; [hash], [data]; in messages
+    SOBJ_ST_STR = 1,    /* aux SOBJ_STR_*; count code units; [hash], [data]; in messages
                         * (o) if aux has SOBJ_ST_NUMBERED, and the hash may be -1 */
-    SOBJ_ST_BYTES,     /* count bytes; [data]; (o) as STR */
-    SOBJ_ST_INT,       /* count bytes; [data] as in SOBJ_BLOB_INT */
-    SOBJ_ST_FLOAT,     /* [double] */
-    SOBJ_ST_COMPLEX,   /* [double][double] */
-    SOBJ_ST_RANGE,     /* three children, ints */
-    SOBJ_ST_OBJECT,    /* count: index into the blob's edges; only in canonical keys
+    SOBJ_ST_BYTES,      /* count bytes; [data]; (o) as STR */
+    SOBJ_ST_INT,        /* count bytes; [data] as in SOBJ_BLOB_INT */
+    SOBJ_ST_FLOAT,      /* [double] */
+    SOBJ_ST_COMPLEX,    /* [double][double] */
+    SOBJ_ST_RANGE,      /* three children, ints */
+    SOBJ_ST_OBJECT,     /* count: index into the blob's edges; only in canonical keys
                         * aux is 1 and [id] follows instead */
-    SOBJ_ST_TUPLE,     /* (o) count children */
-    SOBJ_ST_FROZENSET, /* (o) count children, sorted by their stream bytes */
+    SOBJ_ST_TUPLE,      /* (o) count children */
+    SOBJ_ST_FROZENSET,  /* (o) count children, sorted by their stream bytes */
+    SOBJ_ST_FROZENDICT, /* count pairs of children, in order */
+    SOBJ_ST_ATOM,  /* of a class of the host's, which aux names; count bytes; [data] */
+    SOBJ_ST_GROUP, /* the same; count children, at least one */
     /* only in messages */
     SOBJ_ST_LIST,      /* (o) count children */
     SOBJ_ST_DICT,      /* (o) count pairs of children, in order */

@@ -3,9 +3,15 @@
  *
  * A stream is decoded in one pass with a stack of the containers that are open. A
  * container is made when it begins and enters its parent when it is complete; mutable
- * ones, and tuples, can be referred to (REF) in between, which closes cycles. No Python
- * code runs before the root is complete, so nobody sees an open one.
+ * ones, and tuples, can be referred to (REF) in between, which closes cycles.
  *
+ *   D1  No Python code can find a tuple or list that has empty places. Where there are
+ *       no ATOMs and GROUPs no Python code runs before the root is complete. From the
+ *       first of them on it may (while they are made, hashed, compared): open tuples and
+ *       lists are then hidden from the collector, which is what gc.get_objects() asks,
+ *       until they are complete.
+ *
+ * The parts of a GROUP are collected in a tuple, of which the host's object is made.
  * Frozensets are filled by PySet_Add, which wants them unreferred to: they enter the
  * list of numbered objects when complete. What has to be hashed cannot be open: only
  * tuples and frozensets of complete things can be members and keys.
@@ -112,12 +118,15 @@ static PyObject *make_handle(struct sobj_state *state, struct sobj_object *core)
 /* ---- the decoder */
 
 struct frame {
-    PyObject *object; /* owned; RANGE: a tuple of its parts */
-    PyObject *key;    /* DICT: owned, until its value is there */
-    size_t left;      /* children to come */
+    PyObject
+        *object;   /* owned; RANGE, GROUP: a tuple of the parts; FROZENDICT: a dict */
+    PyObject *key; /* dicts: owned, until its value is there */
+    size_t left;   /* children to come */
     Py_ssize_t index;
     size_t ordinal;
     enum sobj_stream_kind kind;
+    uint8_t class; /* GROUP: aux */
+    bool hidden;   /* from the collector (D1) */
 };
 
 /* Recently made dict keys, so that a list of records shares them. */
@@ -128,6 +137,7 @@ struct decoder {
     struct sobj_state *state;
     struct sobj_object *const *edges;
     bool referred;
+    bool hiding;         /* Python code may run from here on (D1) */
     PyObject **numbered; /* by ordinal; owned; only if `referred` */
     size_t ordinals, capacity;
     struct frame *frames;
@@ -213,10 +223,12 @@ static PyObject *make_container(enum sobj_stream_kind kind, size_t count)
     switch (kind) {
     case SOBJ_ST_TUPLE:
     case SOBJ_ST_RANGE:
+    case SOBJ_ST_GROUP:
         return PyTuple_New((Py_ssize_t)count);
     case SOBJ_ST_LIST:
         return PyList_New((Py_ssize_t)count);
     case SOBJ_ST_DICT:
+    case SOBJ_ST_FROZENDICT:
         return PyDict_New();
     case SOBJ_ST_SET:
         return PySet_New(NULL);
@@ -228,9 +240,33 @@ static PyObject *make_container(enum sobj_stream_kind kind, size_t count)
     }
 }
 
-/* Opens a container. Returns: 0, or -1 with an exception. */
-static int open_container(struct decoder *d, enum sobj_stream_kind kind, size_t count)
+static void hide(struct frame *f)
 {
+    if (!f->hidden && (PyTuple_CheckExact(f->object) || PyList_CheckExact(f->object)) &&
+        PyObject_GC_IsTracked(f->object)) {
+        PyObject_GC_UnTrack(f->object);
+        f->hidden = true;
+    }
+}
+
+/* From here on Python code may run. */
+static void hide_open(struct decoder *d)
+{
+    if (d->hiding)
+        return;
+    d->hiding = true;
+    for (size_t i = 0; i < d->depth; i++)
+        hide(&d->frames[i]);
+}
+
+/* Opens the container that begins with `word`. Returns: 0, or -1 with an exception. */
+static int open_container(struct decoder *d, uint64_t word)
+{
+    enum sobj_stream_kind kind = sobj_stream_kind(word);
+    size_t count = (size_t)sobj_stream_count(word);
+
+    if (kind == SOBJ_ST_GROUP)
+        hide_open(d);
     if (d->depth == d->frame_capacity) {
         size_t size = d->frame_capacity * sizeof *d->frames;
         bool first = d->frames == d->room;
@@ -249,11 +285,15 @@ static int open_container(struct decoder *d, enum sobj_stream_kind kind, size_t 
     if (f->object == NULL)
         return -1;
     f->key = NULL;
-    f->left = kind == SOBJ_ST_DICT ? count * 2 : count;
+    f->left = kind == SOBJ_ST_DICT || kind == SOBJ_ST_FROZENDICT ? count * 2 : count;
     f->index = 0;
     f->kind = kind;
+    f->class = (uint8_t)sobj_stream_aux(word);
+    f->hidden = false;
     d->depth++;
-    if (kind == SOBJ_ST_RANGE)
+    if (d->hiding)
+        hide(f);
+    if (kind == SOBJ_ST_RANGE || kind == SOBJ_ST_GROUP || kind == SOBJ_ST_FROZENDICT)
         return 0;
     f->ordinal = d->ordinals++;
     return kind == SOBJ_ST_FROZENSET ? 0 : set_numbered(d, f->ordinal, f->object);
@@ -268,12 +308,14 @@ static int enter(struct frame *f, PyObject *v)
     switch (f->kind) {
     case SOBJ_ST_TUPLE:
     case SOBJ_ST_RANGE:
+    case SOBJ_ST_GROUP:
         PyTuple_SET_ITEM(f->object, f->index++, v);
         return 0;
     case SOBJ_ST_LIST:
         PyList_SET_ITEM(f->object, f->index++, v);
         return 0;
     case SOBJ_ST_DICT:
+    case SOBJ_ST_FROZENDICT:
         if (f->key == NULL) {
             f->key = v;
             return 0;
@@ -296,9 +338,16 @@ static PyObject *close_container(struct decoder *d)
     struct frame *f = &d->frames[--d->depth];
     PyObject *v = f->object;
 
+    if (f->hidden)
+        PyObject_GC_Track(v);
     if (f->kind == SOBJ_ST_RANGE) {
-        v = PyObject_CallObject((PyObject *)&PyRange_Type, f->object);
-        Py_DECREF(f->object);
+        Py_SETREF(v, PyObject_CallObject((PyObject *)&PyRange_Type, v));
+    } else if (f->kind == SOBJ_ST_GROUP) {
+        Py_SETREF(v, sobj__make_group(d->state, f->class, v));
+#if PY_VERSION_HEX >= 0x030F0000
+    } else if (f->kind == SOBJ_ST_FROZENDICT) {
+        Py_SETREF(v, PyFrozenDict_New(v));
+#endif
     } else if (f->kind == SOBJ_ST_FROZENSET && set_numbered(d, f->ordinal, v) < 0) {
         Py_CLEAR(v);
     }
@@ -337,6 +386,9 @@ static PyObject *decode_leaf(struct decoder *d, const uint64_t *words)
         return make_handle(d->state, d->edges[count]);
     case SOBJ_ST_REF:
         return refer(d, count);
+    case SOBJ_ST_ATOM:
+        hide_open(d);
+        return sobj__make_atom(d->state, aux, data, count);
     default:
         PyErr_SetString(PyExc_SystemError, "sharedobj: unknown kind of item");
         return NULL;
@@ -352,6 +404,8 @@ static inline bool is_container(uint64_t word)
     case SOBJ_ST_LIST:
     case SOBJ_ST_DICT:
     case SOBJ_ST_SET:
+    case SOBJ_ST_FROZENDICT:
+    case SOBJ_ST_GROUP:
         return true;
     default:
         return false;
@@ -389,7 +443,7 @@ static PyObject *decode(struct decoder *d, const uint64_t *words)
     for (;;) {
         uint64_t word = *words;
         if (sobj_is_pointer(word) && is_container(word)) {
-            if (open_container(d, sobj_stream_kind(word), sobj_stream_count(word)) < 0)
+            if (open_container(d, word) < 0)
                 return NULL;
             words++;
             struct frame *f = &d->frames[d->depth - 1];
@@ -425,6 +479,7 @@ PyObject *sobj__decode_stream(struct sobj_state *state, const uint64_t *words,
     d.state = state;
     d.edges = edges;
     d.referred = referred;
+    d.hiding = false;
     d.numbered = NULL;
     d.ordinals = d.capacity = 0;
     d.frames = d.room;

@@ -43,14 +43,14 @@ static PyObject *dict_subscript(PyObject *self, PyObject *key)
     return value;
 }
 
-static int remove_key(SobjHandle *self, PyObject *key, struct sobj_value_out *out)
+static int remove_key(SobjHandle *self, PyObject *key)
 {
     struct sobj_py_key k;
     enum sobj_status status;
 
     if (sobj_py_key_init(self->state, key, &k) < 0)
         return -1;
-    status = sobj_dict_remove(self->core, &k.key, out != NULL ? &out->out : NULL);
+    status = sobj_dict_remove(self->core, &k.key, NULL);
     sobj_py_key_fini(&k);
     if (status == SOBJ_OK)
         return 1;
@@ -95,7 +95,7 @@ static int dict_ass_subscript(PyObject *self, PyObject *key, PyObject *value)
 
     if (value != NULL)
         return sobj_dict_store((SobjHandle *)self, key, value);
-    found = remove_key((SobjHandle *)self, key, NULL);
+    found = remove_key((SobjHandle *)self, key);
     if (found == 0)
         sobj_dict_key_error(key);
     return found == 1 ? 0 : -1;
@@ -142,28 +142,76 @@ static PyObject *dict_get(PyObject *self, PyObject *const *args, Py_ssize_t coun
                     count == 2 ? args[1] : Py_None);
 }
 
+/* Takes out a value that the core leaves to us, as it might be one that cannot be made
+ * here: it is made first, and goes only if it is still there. `desired` takes its place,
+ * or MISSING. Consumes: `desired`.
+ * Returns: the value; NULL with an exception, or without one if it is another by now. */
+static PyObject *take_made(SobjHandle *self, const struct sobj_key *key,
+                           sobj_cell desired)
+{
+    struct sobj_out out = {.cell = SOBJ_NO_CELL, .take = sobj_out_ref};
+    enum sobj_status status = sobj_dict_get(self->core, key, &out);
+    PyObject *value = NULL;
+
+    if (status == SOBJ_OK)
+        value = sobj_decode(self->state, out.cell);
+    if (value == NULL) {
+        sobj_cell_unref(desired);
+    } else {
+        status = sobj_dict_compare_and_set(self->core, key, out.cell, desired);
+        if (status != SOBJ_OK)
+            Py_CLEAR(value);
+        if (status != SOBJ_OK && status != SOBJ_MISMATCH)
+            sobj_raise(self->state, status);
+    }
+    sobj_cell_unref(out.cell);
+    return value;
+}
+
 PyDoc_STRVAR(
     pop_doc,
     "pop($self, key, default=<unrepresentable>, /)\n--\n\n"
     "Remove key and return its value; without the key return default, or raise\n"
-    "KeyError if none is given. Atomic: one caller gets the value.");
+    "KeyError if none is given. Atomic: one caller gets the value. A value that\n"
+    "cannot be made here (UnresolvedError) stays.");
+
+/* Returns: the value, or NULL with or without an exception. */
+static PyObject *pop_key(SobjHandle *self, PyObject *key)
+{
+    struct sobj_value_out out;
+    enum sobj_status status;
+    PyObject *value = NULL;
+    struct sobj_py_key k;
+
+    if (sobj_py_key_init(self->state, key, &k) < 0)
+        return NULL;
+    do {
+        sobj_value_out_init(&out, self->state);
+        status = sobj_dict_remove(self->core, &k.key, &out.out);
+        if (status == SOBJ_BAD_OPERAND)
+            value = take_made(self, &k.key, SOBJ_MISSING);
+    } while (status == SOBJ_BAD_OPERAND && value == NULL && !PyErr_Occurred());
+    sobj_py_key_fini(&k);
+    if (status == SOBJ_OK)
+        return sobj_value_out_finish(&out);
+    if (status != SOBJ_BAD_OPERAND && status != SOBJ_NOT_FOUND)
+        sobj_raise(self->state, status);
+    return value;
+}
 
 static PyObject *dict_pop(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
-    struct sobj_value_out out;
-    int found;
+    PyObject *value;
 
     if (count < 1 || count > 2)
         return PyErr_Format(PyExc_TypeError, "pop expected 1 or 2 arguments, got %zd",
                             count);
-    sobj_value_out_init(&out, ((SobjHandle *)self)->state);
-    found = remove_key((SobjHandle *)self, args[0], &out);
-    if (found == 1)
-        return sobj_value_out_finish(&out);
-    if (found == 0 && count == 2)
+    value = pop_key((SobjHandle *)self, args[0]);
+    if (value != NULL || PyErr_Occurred())
+        return value;
+    if (count == 2)
         return Py_NewRef(args[1]);
-    if (found == 0)
-        sobj_dict_key_error(args[0]);
+    sobj_dict_key_error(args[0]);
     return NULL;
 }
 
@@ -240,6 +288,35 @@ PyDoc_STRVAR(exchange_doc,
              "the key was\n"
              "absent. Atomic: every value that was ever stored is returned once.");
 
+/* The same for a value that the core leaves to us. Returns: OK and the value in
+ * `*value`, NOT_FOUND; otherwise an exception is set. */
+static enum sobj_status exchange_made(SobjHandle *self, struct sobj_py_key *k,
+                                      PyObject *desired, PyObject **value)
+{
+    enum sobj_status status = SOBJ_BAD_OPERAND;
+    struct sobj_value_out out;
+    sobj_cell cell;
+
+    if (sobj_encode(self->state, desired, &cell) < 0)
+        return SOBJ_BAD_OPERAND;
+    *value = NULL;
+    while (status == SOBJ_BAD_OPERAND && *value == NULL && !PyErr_Occurred()) {
+        sobj_cell_ref(cell);
+        *value = take_made(self, &k->key, cell);
+        if (*value != NULL || PyErr_Occurred())
+            break;
+        sobj_value_out_init(&out, self->state);
+        sobj_cell_ref(cell);
+        status = sobj_dict_exchange(self->core, &k->key, cell, &out.out);
+    }
+    sobj_cell_unref(cell);
+    if (status == SOBJ_OK)
+        *value = sobj_value_out_finish(&out);
+    else if (status != SOBJ_BAD_OPERAND && status != SOBJ_NOT_FOUND)
+        sobj_raise(self->state, status);
+    return *value != NULL ? SOBJ_OK : status;
+}
+
 static PyObject *dict_exchange(PyObject *op, PyObject *const *args, Py_ssize_t count,
                                PyObject *keywords)
 {
@@ -247,6 +324,7 @@ static PyObject *dict_exchange(PyObject *op, PyObject *const *args, Py_ssize_t c
     static const struct sobj_signature signature = {"exchange", names, 2, 3};
     SobjHandle *self = (SobjHandle *)op;
     PyObject *given[3] = {NULL, NULL, self->state->missing};
+    PyObject *old = NULL;
     struct sobj_py_key k;
     struct sobj_value_out out;
     enum sobj_status status;
@@ -257,11 +335,17 @@ static PyObject *dict_exchange(PyObject *op, PyObject *const *args, Py_ssize_t c
         return NULL;
     sobj_value_out_init(&out, self->state);
     status = sobj_dict_exchange(self->core, &k.key, cell, &out.out);
-    sobj_py_key_fini(&k);
-    if (status == SOBJ_OK)
+    if (status == SOBJ_OK) {
+        sobj_py_key_fini(&k);
         return sobj_value_out_finish(&out);
+    }
+    if (status == SOBJ_BAD_OPERAND)
+        status = exchange_made(self, &k, given[1], &old);
+    else if (status != SOBJ_NOT_FOUND)
+        sobj_raise(self->state, status);
+    sobj_py_key_fini(&k);
     if (status != SOBJ_NOT_FOUND)
-        return sobj_raise(self->state, status);
+        return old;
     return given[2] != NULL ? Py_NewRef(given[2]) : sobj_raise_unloaded();
 }
 

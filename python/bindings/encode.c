@@ -42,6 +42,10 @@ enum sobj_kind sobj__kind_of(PyObject *v)
         return SOBJ__ELLIPSIS;
     if (v == Py_NotImplemented)
         return SOBJ__NOT_IMPLEMENTED;
+#if PY_VERSION_HEX >= 0x030F0000
+    if (type == &PyFrozenDict_Type)
+        return SOBJ__FROZENDICT;
+#endif
     return SOBJ__FOREIGN;
 }
 
@@ -275,6 +279,8 @@ static int encode_tree(struct sobj_state *state, PyObject *value, sobj_cell *cel
             PyErr_NoMemory();
             goto done;
         }
+        if (e.hosted)
+            b->info |= (uint64_t)SOBJ_STREAM_HOSTED << 56;
         *cell = sobj_from_blob(b);
     }
     result = 0;

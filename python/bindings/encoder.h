@@ -6,11 +6,13 @@
  * nothing else.
  *
  * Where a later kind goes: enum sobj_kind and sobj__kind_of (what it is), leaf.c or
- * walk.c (how it goes in), decode.c (how it comes out), explain.c (its name).
+ * walk.c (how it goes in), decode.c (how it comes out), explain.c (its name). Classes
+ * that are not built in: kinds.h.
  *
- *   E1  No Python code runs during a walk. With the GIL everything stays as it is then
- *       and references are borrowed. Without it mutable containers are copied first and
- *       the memo holds what it names.
+ *   E1  In messages no Python code runs during a walk. With the GIL everything stays as
+ *       it is then and references are borrowed. Without it mutable containers are copied
+ *       first and the memo holds what it names. In values and keys Python code may run
+ *       (kinds.h), but there every container is immutable and held by its frame.
  *   E2  Values and keys are canonical: equal type and content gives the same bytes. So
  *       frozensets are sorted, nothing is shared within a stream and every str has its
  *       hash. Messages keep shared and cyclic references instead.
@@ -47,19 +49,23 @@ enum sobj_kind {
     SOBJ__HANDLE,
     SOBJ__TUPLE,
     SOBJ__FROZENSET,
+    SOBJ__FROZENDICT, /* from 3.15 on */
     /* only in messages */
     SOBJ__LIST,
     SOBJ__DICT,
     SOBJ__SET,
     SOBJ__BYTEARRAY,
+    /* only of frames */
+    SOBJ__RECORD, /* the fields of a named tuple or dataclass: kinds.h */
 };
 enum sobj_kind sobj__kind_of(PyObject *v);
 
 /* A container whose children are being written. */
 struct sobj__frame {
     PyObject *object;     /* owned; a private copy where needed (E1) */
-    PyObject *iter;       /* sets; owned */
-    PyObject *key;        /* dicts: the current key, borrowed from `object` */
+    PyObject *iter;       /* sets: the iterator; records: names of fields; owned */
+    PyObject *key;        /* dicts: the current key, borrowed from `object`; records:
+                           * what has the fields, borrowed from the frame before */
     PyObject *value;      /* and its value, until that is written */
     Py_ssize_t index;     /* children taken; dicts: position of PyDict_Next */
     size_t marks;         /* frozensets: where their marks begin */
@@ -96,6 +102,8 @@ struct sobj_encoder {
     const char *name;  /* of the root, in errors: "value", "key", "message" */
     bool changed;      /* KEY: the canonical form is not the key as given */
     bool referred;     /* MESSAGE: there are REFs */
+    bool hosted;       /* there are ATOMs or GROUPs */
+    uint32_t records;  /* records begun */
     uint64_t ordinals; /* MESSAGE: items numbered */
     PyObject *root;    /* MESSAGE: the first item that was numbered; borrowed */
     PyObject *foreign; /* MESSAGE: what was met; borrowed */
@@ -160,6 +168,13 @@ static inline enum sobj__step sobj__write_word(struct sobj_encoder *e, uint64_t 
 /* Writes anything but a container. */
 enum sobj__step sobj__write_leaf(struct sobj_encoder *e, enum sobj_kind kind,
                                  PyObject *v);
+/* Writes what is of no built-in type; see kinds.h. */
+enum sobj__step sobj__write_foreign(struct sobj_encoder *e, PyObject *v,
+                                    uint32_t depth);
+/* Begins the children of a record `v`: `items`, a tuple, whose names are `names`; both
+ * are consumed. `depth` as in the walk. */
+enum sobj__step sobj__push_record(struct sobj_encoder *e, PyObject *v, PyObject *items,
+                                  PyObject *names, uint32_t depth);
 /* `v` cannot be written: raises, or says PICKLE. */
 enum sobj__step sobj__refuse(struct sobj_encoder *e, PyObject *v);
 /* MESSAGE: numbers an item or finds that it was written before, as a REF.
@@ -173,6 +188,8 @@ bool sobj__short_text(enum sobj_kind kind, PyObject *v, sobj_cell *cell);
  * Returns: 0, or -1 with an exception. */
 int sobj__encode_value_stream(struct sobj_encoder *e, PyObject *value);
 
+/* "mod.Class" of a type, without the module for built-in ones. Returns: a new str. */
+PyObject *sobj__type_name(PyTypeObject *type);
 /* Raise NotShareableError for `offender`, which the walk has just met. */
 void sobj__raise_offender(struct sobj_encoder *e, PyObject *offender);
 /* The same with the whole reason given: "<path> <format>". */
@@ -209,6 +226,7 @@ static inline size_t sobj__item_words(uint64_t word)
     case SOBJ_ST_INT:
     case SOBJ_ST_BYTEARRAY:
     case SOBJ_ST_PICKLE:
+    case SOBJ_ST_ATOM:
         return 1 + (size_t)(count + 7) / 8;
     case SOBJ_ST_FLOAT:
         return 2;
@@ -220,6 +238,12 @@ static inline size_t sobj__item_words(uint64_t word)
 }
 
 /* ---- streams to objects */
+
+/* Make what an ATOM or a GROUP stands for; see kinds.h. May run Python code. Return: NULL
+ * with UnresolvedError, MemoryError or what else has nothing to do with the value. */
+PyObject *sobj__make_atom(struct sobj_state *state, unsigned class, const void *data,
+                          size_t size);
+PyObject *sobj__make_group(struct sobj_state *state, unsigned class, PyObject *parts);
 
 /* Decodes the one item that `words` holds. `referred`: there may be REFs. */
 PyObject *sobj__decode_stream(struct sobj_state *state, const uint64_t *words,

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Why something cannot be shared: where it is, what it is, and what to do about it. And
  * the module functions is_shareable and explain, which ask without storing. */
-#include "encoder.h"
 #include "errors.h"
 #include "handle.h"
+#include "kinds.h"
 
 #include <stdarg.h>
 
@@ -52,7 +52,10 @@ static PyObject *part_of(const struct sobj__frame *f)
     case SOBJ__TUPLE:
     case SOBJ__LIST:
         return PyUnicode_FromFormat("[%zd]", f->index - 1);
+    case SOBJ__RECORD:
+        return PyUnicode_FromFormat(".%U", PyTuple_GET_ITEM(f->iter, f->index - 1));
     case SOBJ__DICT:
+    case SOBJ__FROZENDICT:
         if (f->value == NULL) /* taken: we are in the value */
             return key_text(f->key);
         return PyUnicode_FromString("{key}");
@@ -99,8 +102,7 @@ void sobj__raise_at(struct sobj_encoder *e, const char *format, ...)
 
 /* ---- what: "a numpy.float64" */
 
-/* Returns: a new str: the name of the type with its module unless that is builtins. */
-static PyObject *type_name(PyTypeObject *type)
+PyObject *sobj__type_name(PyTypeObject *type)
 {
     PyObject *module, *name, *full = NULL;
 
@@ -172,6 +174,23 @@ static const char *find_advice(const struct advice *table, size_t n, PyTypeObjec
     return NULL;
 }
 
+/* For instances of subclasses of the standard library's. Returns: whether it has raised. */
+static bool raise_for_subclass(struct sobj_encoder *e, PyTypeObject *type,
+                               PyObject *name)
+{
+    PyTypeObject *base = sobj__standard_base(e->state, type);
+    PyObject *base_name = base != NULL ? sobj__type_name(base) : NULL;
+
+    if (base_name != NULL)
+        sobj__raise_at(e,
+                       "is a%s %U, a subclass of %U; only instances of the class itself "
+                       "can be shared: make one of it",
+                       an(name), name, base_name);
+    Py_XDECREF(base_name);
+    Py_XDECREF(base);
+    return PyErr_Occurred() != NULL;
+}
+
 /* Raises for what cannot be a value. */
 static void raise_for_value(struct sobj_encoder *e, PyTypeObject *type, PyObject *name)
 {
@@ -196,13 +215,75 @@ static void raise_for_value(struct sobj_encoder *e, PyTypeObject *type, PyObject
                        base);
     else if (numpy)
         sobj__raise_at(e, "is a%s %U: use x.item()", an(name), name);
-    else
+    else if (!raise_for_subclass(e, type, name))
         sobj__raise_at(
             e,
             "is a%s %U; values are None, bool, int, float, complex, str, bytes, "
-            "range, tuple, frozenset, Ellipsis, NotImplemented and shared "
-            "objects; a Channel takes anything that can be pickled",
+            "range, tuple, frozenset, dates and times, Decimal, Fraction, UUID, paths, "
+            "IP addresses, enum members, frozen dataclasses, named tuples, functions "
+            "and classes by name, and shared objects; a Channel takes anything that "
+            "can be pickled",
             an(name), name);
+}
+
+/* ---- by name */
+
+static const char *const faults[] = {
+    [SOBJ__FAULT_LOCAL] = "is defined inside a function: move it to the top level of a "
+                          "module",
+    [SOBJ__FAULT_LAMBDA] =
+        "has no name: write it with def at the top level of a module",
+    [SOBJ__FAULT_MAIN] = "is in __main__, which no other interpreter can import: move "
+                         "it into a module, or start the program with python -m",
+    [SOBJ__FAULT_LOST] = "is not what its name leads to: only what an imported module "
+                         "holds under that name can be found again",
+    [SOBJ__FAULT_UNNAMED] = "has no __module__ and __qualname__ by which it can be "
+                            "found again",
+    [SOBJ__FAULT_MUTABLE] = "is a dataclass that can change: declare it with "
+                            "frozen=True, or send it through a Channel, which makes a "
+                            "copy",
+    [SOBJ__FAULT_INHERITED] = "is no dataclass but inherits from one: decorate it too",
+    [SOBJ__FAULT_LAYOUT] = "inherits from a built-in type that holds something beside "
+                           "the fields",
+    [SOBJ__FAULT_DESCRIPTOR] = "has a property or another descriptor in the place of a "
+                               "field",
+    [SOBJ__FAULT_FIELDS] =
+        "has fewer or more fields here than this instance has items, "
+        "or the instance has attributes beside them",
+};
+
+/* Returns: "mod.name" of a function or class, a new str; NULL with an exception. */
+static PyObject *own_name(PyObject *v)
+{
+    PyObject *module, *name, *full;
+
+    if (PyType_Check(v))
+        return sobj__type_name((PyTypeObject *)v);
+    module = PyObject_GetAttrString(v, "__module__");
+    name = module != NULL ? PyObject_GetAttrString(v, "__qualname__") : NULL;
+    full = name != NULL ? PyUnicode_FromFormat("%S.%S", module, name) : NULL;
+    Py_XDECREF(module);
+    Py_XDECREF(name);
+    return full;
+}
+
+enum sobj__step sobj__refuse_fault(struct sobj_encoder *e, PyObject *v,
+                                   enum sobj__fault fault)
+{
+    bool itself = PyType_Check(v) || PyFunction_Check(v) || PyCFunction_Check(v);
+    PyTypeObject *type = Py_TYPE(v);
+    PyObject *name;
+
+    Py_INCREF(type);
+    name = itself ? own_name(v) : sobj__type_name(type);
+    if (name != NULL && itself)
+        sobj__raise_at(e, "is the %s %U, which %s",
+                       PyType_Check(v) ? "class" : "function", name, faults[fault]);
+    else if (name != NULL)
+        sobj__raise_at(e, "is a%s %U, whose class %s", an(name), name, faults[fault]);
+    Py_XDECREF(name);
+    Py_DECREF(type);
+    return SOBJ__ERROR;
 }
 
 static void raise_for_key(struct sobj_encoder *e, PyTypeObject *type, PyObject *name)
@@ -240,7 +321,7 @@ void sobj__raise_offender(struct sobj_encoder *e, PyObject *offender)
     if (raise_for_sentinel(e, offender))
         return;
     PyTypeObject *type = (PyTypeObject *)Py_NewRef((PyObject *)Py_TYPE(offender));
-    PyObject *name = type_name(type);
+    PyObject *name = sobj__type_name(type);
 
     if (name != NULL && e->mode == SOBJ__MODE_KEY)
         raise_for_key(e, type, name);
@@ -257,7 +338,7 @@ void sobj__raise_unpicklable(struct sobj_encoder *e, PyObject *offender,
     /* First of all: what follows runs code that may change the message, and the frames
      * borrow from it. */
     PyObject *path = path_of(e), *text = NULL, *reason;
-    PyObject *name = path != NULL ? type_name(type) : NULL;
+    PyObject *name = path != NULL ? sobj__type_name(type) : NULL;
 
     if (name != NULL) {
         reason = PyObject_Str(cause);
@@ -346,6 +427,7 @@ static PyObject *explain(PyObject *module, PyObject *obj)
 static PyMethodDef module_methods[] = {
     {"is_shareable", is_shareable, METH_O, is_shareable_doc},
     {"explain", explain, METH_O, explain_doc},
+    {"set_importable", sobj__set_importable, METH_O, sobj__set_importable_doc},
     {NULL},
 };
 

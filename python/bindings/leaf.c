@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Leaves as items of a stream: everything that is no container; see encoder.h. */
-#include "encoder.h"
 #include "handle.h"
+#include "kinds.h"
 
 static inline enum sobj__step write_bytes(struct sobj_encoder *e, uint64_t header,
                                           const void *data, size_t size)
@@ -42,7 +42,8 @@ enum sobj__step sobj__number(struct sobj_encoder *e, PyObject *v)
     return SOBJ__PUSHED;
 }
 
-static enum sobj__step write_str(struct sobj_encoder *e, PyObject *v)
+/* `number`: may be numbered. */
+static enum sobj__step write_str(struct sobj_encoder *e, PyObject *v, bool number)
 {
     unsigned aux = sobj__str_aux(v);
     size_t length = (size_t)PyUnicode_GET_LENGTH(v),
@@ -51,7 +52,7 @@ static enum sobj__step write_str(struct sobj_encoder *e, PyObject *v)
     Py_hash_t hash = sobj_cached_hash(v);
 
     if (e->mode == SOBJ__MODE_MESSAGE) {
-        if (size >= SOBJ__NUMBERED_SIZE) {
+        if (number && size >= SOBJ__NUMBERED_SIZE) {
             enum sobj__step step = sobj__number(e, v);
             if (step != SOBJ__PUSHED)
                 return step;
@@ -216,6 +217,15 @@ enum sobj__step sobj__refuse(struct sobj_encoder *e, PyObject *v)
     return SOBJ__ERROR;
 }
 
+enum sobj__step sobj__write_text(struct sobj_encoder *e, PyObject *text)
+{
+    sobj_cell cell;
+
+    if (sobj__short_text(SOBJ__STR, text, &cell))
+        return sobj__write_word(e, cell);
+    return write_str(e, text, false);
+}
+
 enum sobj__step sobj__write_leaf(struct sobj_encoder *e, enum sobj_kind kind,
                                  PyObject *v)
 {
@@ -226,7 +236,7 @@ enum sobj__step sobj__write_leaf(struct sobj_encoder *e, enum sobj_kind kind,
     case SOBJ__STR:
         if (sobj__short_text(kind, v, &cell))
             return sobj__write_word(e, cell);
-        return write_str(e, v);
+        return write_str(e, v, true);
     case SOBJ__BYTES:
         if (sobj__short_text(kind, v, &cell))
             return sobj__write_word(e, cell);

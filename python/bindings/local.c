@@ -23,8 +23,10 @@ static void release(struct sobj_local *local)
     sobj_mutex_lock(&local->mutex);
     bool last = --local->refs == 0;
     sobj_mutex_unlock(&local->mutex);
-    if (last)
+    if (last) {
+        PyMem_RawFree(local->importable);
         PyMem_RawFree(local);
+    }
 }
 
 static void interpreter_ends(PyObject *capsule)

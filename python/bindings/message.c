@@ -11,14 +11,15 @@
  *     tree      stream as in value.h
  *     pickle    PICKLE item; aux 1: then a TUPLE of OBJECTs, what the ids stand for
  */
-#include "encoder.h"
 #include "errors.h"
 #include "handle.h"
+#include "kinds.h"
 
 /* ---- in: the walk */
 
+/* `*foreign`: what has to be pickled, a new reference, if PICKLE is returned. */
 static enum sobj__step encode_tree(struct sobj_state *state, PyObject *message,
-                                   sobj_cell *cell)
+                                   sobj_cell *cell, PyObject **foreign)
 {
     struct sobj_stream s;
     struct sobj_encoder e;
@@ -40,6 +41,8 @@ static enum sobj__step encode_tree(struct sobj_state *state, PyObject *message,
             step = SOBJ__ERROR;
         }
     }
+    if (step == SOBJ__PICKLE)
+        *foreign = Py_NewRef(e.foreign);
     sobj__encoder_fini(&e);
     sobj_stream_fini(&s);
     return step;
@@ -213,18 +216,67 @@ int sobj_encode_message(struct sobj_state *state, PyObject *message, sobj_cell *
     if (sobj_encode_fast(message, cell))
         return 0;
     kind = sobj__kind_of(message);
-    if (kind != SOBJ__FOREIGN) {
-        int r = sobj__encode_leaf(kind, message, cell);
-        if (r != 0)
-            return r < 0 ? -1 : 0;
-        enum sobj__step step = encode_tree(state, message, cell);
+    int r = sobj__encode_leaf(kind, message, cell);
+    if (r != 0)
+        return r < 0 ? -1 : 0;
+    for (;;) {
+        PyObject *foreign;
+        enum sobj__step step = encode_tree(state, message, cell, &foreign);
         if (step != SOBJ__PICKLE)
             return step == SOBJ__DONE ? 0 : -1;
+        /* A class that the walk will know from now on: it may look up nothing itself. */
+        bool known = sobj__class_learn(state, Py_TYPE(foreign));
+        Py_DECREF(foreign);
+        if (!known)
+            return encode_pickle(state, message, cell);
     }
-    return encode_pickle(state, message, cell);
 }
 
 /* ---- out */
+
+/* find_class(module, name) where set_importable() restricts what may be named; `self` is
+ * (module of ours, unpickler). */
+static PyObject *find_class(PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
+    struct sobj_state *state = sobj_state_of_module(PyTuple_GET_ITEM(self, 0));
+    PyObject *unpickler = PyTuple_GET_ITEM(self, 1), *find, *found;
+
+    if (count != 2 || !PyUnicode_Check(args[0]) || !PyUnicode_Check(args[1])) {
+        PyErr_SetString(PyExc_TypeError, "find_class takes two names");
+        return NULL;
+    }
+    if (!sobj__importable(state, args[0])) {
+        sobj__raise_unresolved(state, args[0], args[1],
+                               "set_importable() does not allow this module");
+        return NULL;
+    }
+    /* That of the class: this one here lies in front of it, in the instance. */
+    find = PyObject_GetAttrString((PyObject *)Py_TYPE(unpickler), "find_class");
+    if (find == NULL)
+        return NULL;
+    found = PyObject_CallFunctionObjArgs(find, unpickler, args[0], args[1], NULL);
+    Py_DECREF(find);
+    return found;
+}
+
+static PyMethodDef unpickler_methods[] = {
+    {"find_class", (PyCFunction)(void *)find_class, METH_FASTCALL, NULL},
+    {NULL},
+};
+
+/* Puts find_class in front. Returns: 0, or -1 with an exception. */
+static int restrict_unpickler(struct sobj_state *state, PyObject *unpickler)
+{
+    PyObject *self = PyTuple_Pack(2, state->module, unpickler);
+    PyObject *find = self != NULL ? PyCFunction_New(&unpickler_methods[0], self) : NULL;
+    int result = -1;
+
+    if (find != NULL)
+        result = PyObject_SetAttrString(unpickler, "find_class", find);
+    Py_XDECREF(find);
+    Py_XDECREF(self);
+    return result;
+}
 
 /* Returns: the object; NULL with whatever the unpickling raised. */
 static PyObject *loads(struct sobj_state *state, PyObject *data, PyObject *handles)
@@ -241,9 +293,17 @@ static PyObject *loads(struct sobj_state *state, PyObject *data, PyObject *handl
     if (file == NULL)
         goto done;
     unpickler = PyObject_CallOneArg(unpickler_type, file);
+    bool restricted = sobj__imports_restricted(state);
     if (unpickler != NULL &&
-        PyObject_SetAttrString(unpickler, "persistent_load", load) == 0)
+        PyObject_SetAttrString(unpickler, "persistent_load", load) == 0 &&
+        (!restricted || restrict_unpickler(state, unpickler) == 0))
         object = PyObject_CallMethod(unpickler, "load", NULL);
+    if (restricted && unpickler != NULL) { /* ends the cycle of the two */
+        PyObject *error = PyErr_GetRaisedException();
+        if (PyObject_DelAttrString(unpickler, "find_class") < 0)
+            PyErr_Clear();
+        PyErr_SetRaisedException(error);
+    }
 done:
     Py_XDECREF(load);
     Py_XDECREF(unpickler);

@@ -25,7 +25,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
 #define VISIT(name) Py_VISIT(state->name);
     SOBJ_STATE_OBJECTS(VISIT)
 #undef VISIT
-    return 0;
+    return sobj_host_traverse(&state->host, visit, arg);
 }
 
 static int module_clear(PyObject *module)
@@ -42,6 +42,7 @@ static int module_clear(PyObject *module)
 #define CLEAR(name) Py_CLEAR(state->name);
     SOBJ_STATE_OBJECTS(CLEAR)
 #undef CLEAR
+    sobj_host_clear(&state->host);
     return 0;
 }
 
@@ -66,7 +67,7 @@ static int module_exec(PyObject *module)
         sobj_raise(state, status);
         return -1;
     }
-    if (sobj_local_attach(state) < 0)
+    if (sobj_local_attach(state) < 0 || sobj_host_init(&state->host) < 0)
         return -1;
     if (sobj_registry_exec(module, state) < 0 || sobj_convert_exec(module, state) < 0 ||
         sobj_atomic_int_exec(module, state) < 0 || sobj_dict_exec(module, state) < 0 ||

@@ -24,6 +24,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include "host.h"
 #include "sharedobj/object.h"
 #include "sharedobj/runtime.h"
 
@@ -65,6 +66,8 @@ struct sobj_local {
     struct sobj_domain *domain; /* NULL when the interpreter has died */
     int64_t waits;              /* threads of this interpreter inside a blocking call */
     int64_t lease;              /* of handles inside pickles, nanoseconds */
+    char *importable;           /* what set_importable() allows, or NULL; names.c */
+    uint64_t importable_epoch;  /* atomic: counts its calls */
     bool at_exit;               /* wake-up registered with `atexit` */
     bool at_threads_end;        /* ... and with `threading` */
 };
@@ -116,6 +119,7 @@ struct sobj_state {
     PyObject *errors[SOBJ_ERRORS];   /* made when first needed; see errors.c */
     struct sobj_mutex errors_mutex;
     bool cleared;
+    struct sobj_host host;
 #define SOBJ_STATE_FIELD(name) PyObject *name;
     SOBJ_STATE_OBJECTS(SOBJ_STATE_FIELD)
 #undef SOBJ_STATE_FIELD

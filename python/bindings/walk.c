@@ -76,6 +76,7 @@ static Py_ssize_t size_of(enum sobj_kind kind, PyObject *v)
     case SOBJ__LIST:
         return PyList_GET_SIZE(v);
     case SOBJ__DICT:
+    case SOBJ__FROZENDICT:
         return PyDict_GET_SIZE(v);
     default:
         return PySet_GET_SIZE(v);
@@ -89,6 +90,8 @@ static enum sobj_stream_kind stream_kind(enum sobj_kind kind)
         return SOBJ_ST_TUPLE;
     case SOBJ__FROZENSET:
         return SOBJ_ST_FROZENSET;
+    case SOBJ__FROZENDICT:
+        return SOBJ_ST_FROZENDICT;
     case SOBJ__LIST:
         return SOBJ_ST_LIST;
     case SOBJ__DICT:
@@ -96,6 +99,22 @@ static enum sobj_stream_kind stream_kind(enum sobj_kind kind)
     default:
         return SOBJ_ST_SET;
     }
+}
+
+/* Raises if what is hashed nests too deeply, or the value has become too large. */
+static int check_limits(struct sobj_encoder *e, uint32_t depth)
+{
+    if (depth > SOBJ__HASH_DEPTH)
+        sobj__raise_at(e,
+                       "is nested too deeply: what is hashed (keys, members of sets) "
+                       "may nest at most %d tuples",
+                       SOBJ__HASH_DEPTH);
+    else if (e->mode != SOBJ__MODE_MESSAGE && e->out->count > SOBJ__VALUE_WORDS)
+        sobj__raise_at(e, "is too large: written out, a value takes at most %d MiB",
+                       (int)(SOBJ__VALUE_WORDS >> 17));
+    else
+        return 0;
+    return -1;
 }
 
 /* Begins a container. `depth`: which tuple below a hashed place it would be, or 0. */
@@ -108,21 +127,12 @@ static enum sobj__step push(struct sobj_encoder *e, enum sobj_kind kind, PyObjec
         return sobj__write_word(e, SOBJ_SPECIAL(SOBJ_SP_EMPTY_TUPLE, 0));
     if (kind == SOBJ__FROZENSET && PySet_GET_SIZE(v) == 0)
         return sobj__write_word(e, SOBJ_SPECIAL(SOBJ_SP_EMPTY_FROZENSET, 0));
-    if (kind == SOBJ__TUPLE && depth > SOBJ__HASH_DEPTH) {
-        sobj__raise_at(e,
-                       "is nested too deeply: what is hashed (keys, members of sets) "
-                       "may nest at most %d tuples",
-                       SOBJ__HASH_DEPTH);
+    if (check_limits(e, is_set ? 0 : depth) < 0)
         return SOBJ__ERROR;
-    }
     if (e->mode == SOBJ__MODE_MESSAGE) {
         enum sobj__step step = sobj__number(e, v);
         if (step != SOBJ__PUSHED)
             return step;
-    } else if (e->out->count > SOBJ__VALUE_WORDS) {
-        sobj__raise_at(e, "is too large: written out, a value takes at most %d MiB",
-                       (int)(SOBJ__VALUE_WORDS >> 17));
-        return SOBJ__ERROR;
     }
 
     struct sobj__frame *f = push_frame(e);
@@ -135,7 +145,7 @@ static enum sobj__step push(struct sobj_encoder *e, enum sobj_kind kind, PyObjec
     f->key = f->value = NULL;
     f->index = 0;
     f->marks = e->mark_count;
-    f->child_depth = is_set ? 1 : kind == SOBJ__TUPLE && depth != 0 ? depth + 1 : 0;
+    f->child_depth = is_set ? 1 : depth != 0 ? depth + 1 : 0;
     f->kind = (uint8_t)kind;
     e->depth++;
     if (is_set && f->iter == NULL)
@@ -144,6 +154,50 @@ static enum sobj__step push(struct sobj_encoder *e, enum sobj_kind kind, PyObjec
     enum sobj__step step =
         sobj__write_word(e, sobj_stream_header(stream_kind(kind), 0, count));
     return step == SOBJ__DONE ? SOBJ__PUSHED : step;
+}
+
+/* A record's hash is made by code in Python, which takes more room than that of a tuple:
+ * it counts as so many. */
+#define RECORD_DEPTH 8
+/* How often records look whether they contain themselves, which frozen dataclasses can
+ * be made to. */
+#define RECORDS_PER_LOOK 1024
+
+static bool contains_itself(struct sobj_encoder *e, PyObject *v)
+{
+    if (++e->records % RECORDS_PER_LOOK != 0)
+        return false;
+    for (size_t i = 0; i < e->depth; i++) {
+        if (e->frames[i].kind == SOBJ__RECORD && e->frames[i].key == v)
+            return true;
+    }
+    return false;
+}
+
+enum sobj__step sobj__push_record(struct sobj_encoder *e, PyObject *v, PyObject *items,
+                                  PyObject *names, uint32_t depth)
+{
+    struct sobj__frame *f = NULL;
+
+    if (contains_itself(e, v))
+        sobj__raise_at(e, "contains itself");
+    else if (check_limits(e, depth) == 0)
+        f = push_frame(e);
+    if (f == NULL) {
+        Py_DECREF(items);
+        Py_DECREF(names);
+        return SOBJ__ERROR;
+    }
+    f->object = items;
+    f->iter = names;
+    f->key = v;
+    f->value = NULL;
+    f->index = 0;
+    f->marks = e->mark_count;
+    f->child_depth = depth != 0 ? depth + RECORD_DEPTH : 0;
+    f->kind = SOBJ__RECORD;
+    e->depth++;
+    return SOBJ__PUSHED;
 }
 
 /* Writes a leaf, or begins a container. */
@@ -161,6 +215,12 @@ static enum sobj__step write_item(struct sobj_encoder *e, PyObject *v, uint32_t 
         if (e->mode == SOBJ__MODE_MESSAGE)
             return push(e, kind, v, depth);
         return sobj__refuse(e, v);
+    case SOBJ__FROZENDICT:
+        if (e->mode == SOBJ__MODE_VALUE)
+            return push(e, kind, v, depth);
+        return sobj__refuse(e, v);
+    case SOBJ__FOREIGN:
+        return sobj__write_foreign(e, v, depth);
     default:
         return sobj__write_leaf(e, kind, v);
     }
@@ -228,12 +288,12 @@ static enum sobj__step finish(struct sobj_encoder *e, struct sobj__frame *f)
     return step;
 }
 
-/* Tuples and lists. */
+/* Tuples, lists and records. */
 static enum sobj__step go_through_items(struct sobj_encoder *e, struct sobj__frame *f)
 {
-    PyObject *const *items = f->kind == SOBJ__TUPLE
-                                 ? ((PyTupleObject *)f->object)->ob_item
-                                 : ((PyListObject *)f->object)->ob_item;
+    PyObject *const *items = f->kind == SOBJ__LIST
+                                 ? ((PyListObject *)f->object)->ob_item
+                                 : ((PyTupleObject *)f->object)->ob_item;
     Py_ssize_t count = Py_SIZE(f->object);
     bool is_key = e->mode == SOBJ__MODE_KEY;
     struct sobj_stream *s = e->out;
@@ -266,14 +326,15 @@ static enum sobj__step go_through_dict(struct sobj_encoder *e, struct sobj__fram
             PyObject *value = f->value;
             sobj_cell cell;
             f->value = NULL;
-            step = sobj_encode_fast(value, &cell) ? sobj__write_word(e, cell)
-                                                  : write_item(e, value, 0);
+            step = sobj_encode_fast(value, &cell)
+                       ? sobj__write_word(e, cell)
+                       : write_item(e, value, f->child_depth);
             if (step != SOBJ__DONE)
                 return step;
         }
         if (!PyDict_Next(f->object, &f->index, &f->key, &f->value))
             return finish(e, f);
-        step = write_item(e, f->key, 1);
+        step = write_item(e, f->key, f->child_depth != 0 ? f->child_depth : 1);
         if (step != SOBJ__DONE)
             return step;
     }
@@ -301,9 +362,9 @@ enum sobj__step sobj__encoder_run(struct sobj_encoder *e, PyObject *root)
 
     while (e->depth != 0 && step >= 0) {
         struct sobj__frame *f = &e->frames[e->depth - 1];
-        if (f->kind == SOBJ__TUPLE || f->kind == SOBJ__LIST)
+        if (f->kind == SOBJ__TUPLE || f->kind == SOBJ__LIST || f->kind == SOBJ__RECORD)
             step = go_through_items(e, f);
-        else if (f->kind == SOBJ__DICT)
+        else if (f->kind == SOBJ__DICT || f->kind == SOBJ__FROZENDICT)
             step = go_through_dict(e, f);
         else
             step = go_through_set(e, f);
@@ -318,7 +379,8 @@ void sobj__encoder_init(struct sobj_encoder *e, struct sobj_state *state,
     e->out = out;
     e->mode = mode;
     e->name = name;
-    e->changed = e->referred = false;
+    e->changed = e->referred = e->hosted = false;
+    e->records = 0;
     e->ordinals = 0;
     e->root = e->foreign = NULL;
     e->frames = e->room;

@@ -22,6 +22,7 @@ from ._sharedobj import (
     explain,
     is_shareable,
     set_handle_lease,
+    set_importable,
     stats,
 )
 
@@ -64,6 +65,7 @@ __all__ = [
     "is_shareable",
     "registry",
     "set_handle_lease",
+    "set_importable",
     "stats",
 ]
 
