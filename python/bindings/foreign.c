@@ -69,11 +69,24 @@ static enum sobj__step write_to_message(struct sobj_encoder *e, PyObject *v)
 }
 
 /* Enum members are keys if they equal nothing but themselves. */
-static bool is_plain_member(PyObject *v)
+static enum sobj__step write_member_key(struct sobj_encoder *e, PyObject *plan,
+                                        PyObject *v, uint32_t depth)
 {
     PyTypeObject *type = Py_TYPE(v);
+    PyObject *name;
 
-    return type->tp_richcompare == PyBaseObject_Type.tp_richcompare;
+    if (type->tp_richcompare == PyBaseObject_Type.tp_richcompare)
+        return sobj__write_record(e, SOBJ__ENUM, plan, v, depth);
+    if (PyLong_Check(v) || PyUnicode_Check(v))
+        return sobj__refuse(e, v);
+    name = sobj__type_name(type);
+    if (name != NULL)
+        sobj__raise_at(e,
+                       "is a member of %U, whose members equal other objects, and "
+                       "cannot be a key; use its name or value",
+                       name);
+    Py_XDECREF(name);
+    return SOBJ__ERROR;
 }
 
 static enum sobj__step write_to_key(struct sobj_encoder *e, enum sobj__class class,
@@ -88,9 +101,7 @@ static enum sobj__step write_to_key(struct sobj_encoder *e, enum sobj__class cla
     case SOBJ__UUID:
         return sobj__write_standard(e, class, v);
     case SOBJ__ENUM:
-        if (is_plain_member(v))
-            return sobj__write_record(e, class, plan, v, depth);
-        return sobj__refuse(e, v);
+        return write_member_key(e, plan, v, depth);
     default:
         return sobj__refuse(e, v);
     }

@@ -2,9 +2,10 @@
 /* Which class a value is of; see kinds.h.
  *
  * What has been found out about a class is kept in the dict `plans`, under its address
- * as an int: a class as a key would be compared by code of its metaclass. The plan holds
- * the class, so the address is not used again while the plan is there. The dict is
- * emptied when it has become large; a plan that is needed is made again. */
+ * as an int: a class as a key would be compared by code of its metaclass, and kept alive
+ * with its whole module. The plan has a weak reference to the class, which tells whether
+ * the address has been used again. The dict is emptied when it has become large; a plan
+ * that is needed is made again. */
 #include "kinds.h"
 
 #include "errors.h"
@@ -153,6 +154,29 @@ static PyObject *find_class(struct sobj_state *state, const struct place *place)
     return found;
 }
 
+#if PY_VERSION_HEX < 0x030D0000
+/* The subinterpreters of 3.12 have no datetime written in C, and importing the _zoneinfo
+ * that is written in C there not only fails: it takes datetime's C interface, which it
+ * keeps once for the process, away from all other interpreters, and they crash. So it
+ * must not be imported there; then zoneinfo falls back on what is written in Python.
+ * Returns: 0, or -1 with an exception. */
+static int keep_off_zoneinfo(struct sobj_state *state)
+{
+    PyObject *name = sobj__text(state, SOBJ_TEXT_C_ZONEINFO), *found;
+    PyObject *class = name != NULL ? sobj__standard_class(state, SOBJ__DATETIME) : NULL;
+    int result = 0;
+
+    if (class == NULL)
+        return -1;
+    Py_DECREF(class);
+    found = sobj__imported(state, name);
+    if (found == NULL && !PyErr_Occurred() && !sobj__moment_learn(state))
+        result = PyDict_SetItem(state->host.modules, name, Py_None);
+    Py_XDECREF(found);
+    return PyErr_Occurred() ? -1 : result;
+}
+#endif
+
 PyObject *sobj__standard_class(struct sobj_state *state, enum sobj__class class)
 {
     const struct place *place = &places[class];
@@ -164,6 +188,10 @@ PyObject *sobj__standard_class(struct sobj_state *state, enum sobj__class class)
     name = module != NULL ? sobj__text(state, place->name) : NULL;
     if (name == NULL)
         return NULL;
+#if PY_VERSION_HEX < 0x030D0000
+    if (class == SOBJ__ZONEINFO && keep_off_zoneinfo(state) < 0)
+        return NULL;
+#endif
     Py_XDECREF(sobj__import(state, module, name));
     if (PyErr_Occurred())
         return NULL;
@@ -200,8 +228,8 @@ PyTypeObject *sobj__standard_base(struct sobj_state *state, PyTypeObject *type)
 {
     PyObject *mro = Py_XNewRef(type->tp_mro), *found = NULL;
 
-    for (Py_ssize_t i = 1; mro != NULL && found == NULL && !PyErr_Occurred() &&
-                           i < PyTuple_GET_SIZE(mro);
+    for (Py_ssize_t i = 1;
+         mro != NULL && found == NULL && !PyErr_Occurred() && i < PyTuple_GET_SIZE(mro);
          i++) {
         PyObject *base = PyTuple_GET_ITEM(mro, i);
         if (PyType_Check(base) &&
@@ -245,6 +273,20 @@ bool sobj__bare_instance_is_safe(struct sobj_state *state, PyTypeObject *type,
 
 static PyObject *address_of(PyTypeObject *type) { return PyLong_FromVoidPtr(type); }
 
+/* Whether the plan is that of `type`, not of one that lay there before. */
+static bool is_of(PyObject *plan, PyTypeObject *type)
+{
+    PyObject *reference = PyTuple_GET_ITEM(plan, SOBJ__PLAN_TYPE);
+#if PY_VERSION_HEX >= 0x030D0000
+    PyObject *of = NULL;
+    bool same = PyWeakref_GetRef(reference, &of) > 0 && of == (PyObject *)type;
+    Py_XDECREF(of);
+    return same;
+#else
+    return PyWeakref_GET_OBJECT(reference) == (PyObject *)type;
+#endif
+}
+
 /* Enters a plan. Returns: 0; -1 with an exception. */
 static int remember(struct sobj_state *state, PyObject *address, PyObject *plan)
 {
@@ -264,7 +306,7 @@ static int find_out(struct sobj_state *state, PyTypeObject *type, PyObject *addr
     int class = standard_class_of(state, type);
 
     if (class > 0)
-        *plan = Py_BuildValue("(Oi)", type, class);
+        *plan = Py_BuildValue("(Ni)", PyWeakref_NewRef((PyObject *)type, NULL), class);
     else if (class == 0)
         class = sobj__plan_record(state, type, plan, fault);
     if (class <= 0)
@@ -290,6 +332,8 @@ int sobj__class_of(struct sobj_state *state, PyTypeObject *type, PyObject **plan
     if (address == NULL)
         return -1;
     *plan = sobj__dict_get(state->host.plans, address);
+    if (*plan != NULL && !is_of(*plan, type))
+        Py_CLEAR(*plan);
     if (*plan != NULL)
         class = (int)PyLong_AsLong(PyTuple_GET_ITEM(*plan, SOBJ__PLAN_CLASS));
     else

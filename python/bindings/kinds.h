@@ -100,7 +100,7 @@ enum sobj__fault {
 /* A class that we know how to write and make. A tuple; the items from PLAN_TEXT on only
  * of classes by name. */
 enum {
-    SOBJ__PLAN_TYPE,
+    SOBJ__PLAN_TYPE,   /* a weak reference */
     SOBJ__PLAN_CLASS,  /* enum sobj__class, an int */
     SOBJ__PLAN_TEXT,   /* what the stream has of it */
     SOBJ__PLAN_MODULE, /* see names.c */

@@ -60,18 +60,18 @@ static int forgive(void)
     return 0;
 }
 
-/* Whether instances of `type`, an enum's class, are members. */
-static int is_enum(struct sobj_state *state, PyTypeObject *type)
+/* Whether `type` inherits from a class of the module enum; -1 with an exception. */
+static int is_of_enum(struct sobj_state *state, PyTypeObject *type, enum sobj_text name)
 {
     PyObject *module = sobj__imported(state, state->host.texts[SOBJ_TEXT_ENUM_MODULE]);
-    PyObject *meta = NULL;
+    PyObject *base = NULL;
     bool result = false;
 
     if (module != NULL)
-        meta = sobj__attribute(module, state->host.texts[SOBJ_TEXT_ENUM_TYPE]);
-    if (meta != NULL && PyType_Check(meta))
-        result = PyType_IsSubtype(Py_TYPE(type), (PyTypeObject *)meta);
-    Py_XDECREF(meta);
+        base = sobj__attribute(module, state->host.texts[name]);
+    if (base != NULL && PyType_Check(base))
+        result = PyType_IsSubtype(type, (PyTypeObject *)base);
+    Py_XDECREF(base);
     Py_XDECREF(module);
     return forgive() < 0 ? -1 : result;
 }
@@ -175,7 +175,7 @@ static int record_class(struct sobj_state *state, PyTypeObject *type, PyObject *
 {
     PyObject *const *texts = state->host.texts;
     PyObject *params;
-    int class = is_enum(state, type);
+    int class = is_of_enum(state, Py_TYPE(type), SOBJ_TEXT_ENUM_TYPE);
 
     if (class != 0) {
         *fields = PyTuple_New(0);
@@ -237,8 +237,8 @@ int sobj__plan_record(struct sobj_state *state, PyTypeObject *type, PyObject **p
             name.text = with_fields(name.text, fields);
         /* The hash now: it is part of what is stored (E2). */
         if (name.text != NULL && PyObject_Hash(name.text) != -1)
-            *plan = Py_BuildValue("(OiOOOO)", type, class, name.text, name.module,
-                                  name.parts, fields);
+            *plan = Py_BuildValue("(NiOOOO)", PyWeakref_NewRef((PyObject *)type, NULL),
+                                  class, name.text, name.module, name.parts, fields);
         sobj__name_fini(&name);
         if (*plan == NULL)
             class = -1;
@@ -249,11 +249,11 @@ int sobj__plan_record(struct sobj_state *state, PyTypeObject *type, PyObject **p
 
 /* ---- writing */
 
-static int check_name(struct sobj_state *state, PyObject *plan)
+static int check_name(struct sobj_state *state, PyTypeObject *type, PyObject *plan)
 {
     return sobj__name_leads_to(state, PyTuple_GET_ITEM(plan, SOBJ__PLAN_MODULE),
                                PyTuple_GET_ITEM(plan, SOBJ__PLAN_PARTS),
-                               PyTuple_GET_ITEM(plan, SOBJ__PLAN_TYPE));
+                               (PyObject *)type);
 }
 
 /* Returns: map[key] is `v`, for a map of the class of an enum. */
@@ -292,7 +292,9 @@ static enum sobj__step write_member(struct sobj_encoder *e, PyObject *plan, PyOb
         goto done;
     value = PyObject_GenericGetAttr(v, texts[SOBJ_TEXT_MEMBER_VALUE]);
     value_kind = value != NULL ? sobj__kind_of(value) : SOBJ__FOREIGN;
-    if (value_kind == SOBJ__INT && is_member(e->state, v, SOBJ_TEXT_VALUE_MAP, value)) {
+    if (value_kind == SOBJ__INT &&
+        is_of_enum(e->state, Py_TYPE(v), SOBJ_TEXT_FLAG) == 1 &&
+        is_member(e->state, v, SOBJ_TEXT_VALUE_MAP, value)) {
         step = sobj__write_group(e, SOBJ__FLAG, 2);
         if (step == SOBJ__DONE)
             step = sobj__write_text(e, text);
@@ -355,7 +357,7 @@ enum sobj__step sobj__write_record(struct sobj_encoder *e, enum sobj__class clas
 {
     PyObject *fields = PyTuple_GET_ITEM(plan, SOBJ__PLAN_FIELDS);
     PyObject *text = PyTuple_GET_ITEM(plan, SOBJ__PLAN_TEXT), *items, *missing;
-    int found = check_name(e->state, plan);
+    int found = check_name(e->state, Py_TYPE(v), plan);
     enum sobj__step step;
 
     if (found < 0)

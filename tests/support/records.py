@@ -103,7 +103,7 @@ T = typing.TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True)
-class Box(typing.Generic[T]):
+class Box(typing.Generic[T]):  # noqa: UP046
     content: T
 
 
