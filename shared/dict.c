@@ -509,7 +509,7 @@ enum sobj_status sobj_dict_compare_and_set(struct sobj_object *d,
 /* ---- taking the last entry */
 
 /* Takes the last entry, as far as one section goes. `*hash` is the key's.
- * Returns: OK, EMPTY, or MISMATCH: there is more to be looked at. */
+ * Returns: OK, EMPTY, BAD_OPERAND, or MISMATCH: there is more to be looked at. */
 static enum sobj_status take_last(struct sobj__dict *d, uint64_t mode,
                                   struct sobj__last *w, sobj_take_entry take,
                                   void *context, uint64_t *hash)
@@ -522,6 +522,13 @@ static enum sobj_status take_last(struct sobj__dict *d, uint64_t mode,
     while ((n = sobj__last_next(w, d, t->body, &entry.value)) != NULL) {
         SOBJ_PAUSE("dict.take_last");
         do {
+            sobj__node_key(n, &entry.key);
+            if (SOBJ_UNLIKELY(entry.key.hosted || sobj_cell_is_hosted(entry.value))) {
+                sobj__node_entry(n, &entry);
+                take(&entry, context);
+                sobj__last_stay(w, t->body);
+                return SOBJ_BAD_OPERAND;
+            }
             if (replace_node(d, t, mode, n, &entry.value, SOBJ__DELETED)) {
                 sobj__node_entry(n, &entry);
                 take(&entry, context);

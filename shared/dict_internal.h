@@ -259,6 +259,8 @@ struct sobj__node *sobj__last_next(struct sobj__last *w, struct sobj__dict *d,
 /* Ends the section's part, `taken`: of the whole walk. Returns: whether there is more to
  * be looked at, in another section. */
 bool sobj__last_leave(struct sobj__last *w, struct sobj__body *body, bool taken);
+/* Ends the walk at a node that shows and stays. */
+void sobj__last_stay(struct sobj__last *w, struct sobj__body *body);
 /* Returns: the last segment that begins below `position`; NULL if none. */
 struct sobj__segment *sobj__log_find_below(struct sobj__body *body, uint64_t position);
 

@@ -210,3 +210,11 @@ bool sobj__last_leave(struct sobj__last *w, struct sobj__body *body, bool taken)
     }
     return true;
 }
+
+void sobj__last_stay(struct sobj__last *w, struct sobj__body *body)
+{
+    /* What is noted as dead ends above it. */
+    w->index++;
+    w->position++;
+    (void)sobj__last_leave(w, body, true);
+}

@@ -41,7 +41,7 @@ static void extra_fill(struct sobj__node *n, const struct sobj_key *key)
     x->size = key->size;
     x->given_size = key->given != NULL ? key->given_size : 0;
     x->edges = key->edge_count;
-    x->pad = 0;
+    x->hosted = key->hosted;
     if (key->size != 0)
         memcpy(x + 1, key->bytes, key->size);
     if (key->given != NULL)
@@ -66,7 +66,7 @@ struct sobj__node *sobj__node_new(const struct sobj__probe *p, sobj_cell value)
     bool extra = key->given != NULL || key->kind == SOBJ_KEY_STREAM ||
                  key->size >= SOBJ__TAG_MAX;
     struct sobj__key_extra shape = {key->size, key->given != NULL ? key->given_size : 0,
-                                    key->edge_count, 0};
+                                    key->edge_count, key->hosted};
     size_t size = extra ? extra_bytes(&shape) : plain_bytes(key->size);
     struct sobj__node *n = sobj__alloc(SOBJ_COUNT_NODES, size);
 
@@ -117,6 +117,7 @@ void sobj__node_key(struct sobj__node *n, struct sobj_key *key)
         key->given_size = x->given_size;
         key->edges = edges_of(x);
         key->edge_count = x->edges;
+        key->hosted = x->hosted != 0;
     } else {
         key->bytes = n->key;
         key->size = n->meta & SOBJ__TAG_LENGTH;

@@ -28,7 +28,7 @@ struct sobj__node {
  * then: canonical bytes padded to 8, given stream, pointers to cores (references). */
 struct sobj__key_extra {
     uint64_t size, given_size;
-    uint32_t edges, pad;
+    uint32_t edges, hosted;
 };
 #define SOBJ__EXTRA_OFFSET 32
 

@@ -49,7 +49,8 @@ enum sobj_key_kind {
  * handles always has a `given`, whose OBJECT items index `edges`.
  * `hash` is the host's hash for str and bytes; for other kinds sobj_hash_word of an INT
  * and sobj_hash_bytes of a stream, so that nobody can make keys collide on purpose.
- * `edges` are the cores a stream refers to; an insertion takes references of its own. */
+ * `edges` are the cores a stream refers to; an insertion takes references of its own.
+ * `hosted` says that a stream has ATOMs or GROUPs (value.h). */
 struct sobj_key {
     enum sobj_key_kind kind;
     uint32_t edge_count;
@@ -59,6 +60,7 @@ struct sobj_key {
     const void *given; /* NULL: as `bytes` */
     size_t given_size;
     struct sobj_object *const *edges;
+    bool hosted;
 };
 
 /* How a value leaves the dict. The cell is stored in `cell`; if it is a pointer, `take`
@@ -166,6 +168,7 @@ struct sobj_entry {
     struct sobj_object *const *edges;
     uint32_t edge_count;
     sobj_cell value;
+    struct sobj_key key; /* the same key for a look-up; set by remove_last */
 };
 typedef void (*sobj_take_entry)(const struct sobj_entry *entry, void *context);
 
@@ -183,7 +186,9 @@ void sobj_dict_iter_fini(struct sobj_dict_iter *it);
 /* Removes the entry that is last in the order and can be taken, and calls `take` once
  * for it, inside the section, with the rules of sobj_out.take. A key whose insertion is
  * just happening may be missed; EMPTY says that at the end nothing else was there.
- * Taking n entries so costs O(n) in all. Returns: OK, EMPTY, FROZEN. */
+ * Taking n entries so costs O(n) in all. Returns: OK, EMPTY, FROZEN. BAD_OPERAND if the
+ * host may be unable to make the entry: it is still there, the host makes what `take`
+ * was called for and comes again with compare_and_set and the key in the entry. */
 enum sobj_status sobj_dict_remove_last(struct sobj_object *d, sobj_take_entry take,
                                        void *context);
 

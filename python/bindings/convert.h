@@ -171,6 +171,7 @@ static inline int sobj_py_key_init(struct sobj_state *state, PyObject *object,
     k->has_streams = false;
     key->given = NULL;
     key->edge_count = 0;
+    key->hosted = false;
     if (PyUnicode_CheckExact(object)) {
         Py_hash_t hash = sobj_cached_hash(object);
         if (hash == -1 && (hash = PyObject_Hash(object)) == -1)

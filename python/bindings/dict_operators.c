@@ -96,22 +96,77 @@ PyObject *sobj_dict_fromkeys(PyObject *type, PyObject *const *args, Py_ssize_t c
 const char sobj_dict_popitem_doc[] = PyDoc_STR("popitem($self, /)\n--\n\n"
               "Remove the last item and return it as a pair; KeyError if there is none.\n\n"
               "Atomic: one caller gets the item. It is the last one in the order of\n"
-              "insertion; one that is just being inserted may be missed.");
+              "insertion; one that is just being inserted may be missed. An item that\n"
+              "cannot be made here (UnresolvedError) stays.");
+
+/* The last entry; what follows `entry` only where the core leaves it to us, as it might
+ * be one that cannot be made here. */
+struct last {
+    struct sobj_entry_out entry;
+    struct sobj_key key; /* its bytes are a copy in raw memory, NULL: there is none */
+    sobj_cell value;     /* a reference */
+};
+
+/* A sobj_take_entry. */
+static void take_last(const struct sobj_entry *entry, void *context)
+{
+    struct last *last = context;
+    void *bytes;
+
+    sobj_entry_take(entry, &last->entry);
+    if (!entry->key.hosted && !sobj_cell_is_hosted(entry->value))
+        return; /* it is ours already */
+    last->value = entry->value;
+    sobj_cell_ref(last->value);
+    last->key = entry->key;
+    bytes = PyMem_RawMalloc(entry->key.size + 1);
+    if (bytes != NULL && entry->key.size != 0)
+        memcpy(bytes, entry->key.bytes, entry->key.size);
+    last->key.bytes = bytes;
+    last->key.given = NULL; /* for a look-up the canonical form is all */
+    last->key.edges = NULL;
+    last->key.edge_count = 0;
+}
+
+/* Makes an entry that is left to us and removes it then, if it is still there.
+ * Returns: the pair; NULL with an exception, or without one if it has changed. */
+static PyObject *pop_made(SobjHandle *self, struct last *last)
+{
+    enum sobj_status status = SOBJ_NO_MEMORY;
+    PyObject *pair = sobj_dict_pair(&last->entry);
+
+    if (pair != NULL && last->key.bytes != NULL)
+        status = sobj_dict_compare_and_set(self->core, &last->key, last->value,
+                                           SOBJ_MISSING);
+    if (pair != NULL && status != SOBJ_OK) {
+        Py_CLEAR(pair);
+        if (status != SOBJ_MISMATCH)
+            sobj_raise(self->state, status);
+    }
+    sobj_cell_unref(last->value);
+    PyMem_RawFree((void *)(uintptr_t)last->key.bytes);
+    return pair;
+}
 
 PyObject *sobj_dict_popitem(PyObject *op, PyObject *unused)
 {
     SobjHandle *self = (SobjHandle *)op;
-    struct sobj_entry_out e;
     enum sobj_status status;
+    struct last last;
+    PyObject *pair;
 
-    sobj_entry_out_init(&e, self->state, true, true);
-    status = sobj_dict_remove_last(self->core, sobj_entry_take, &e);
-    if (status == SOBJ_OK)
-        return sobj_dict_pair(&e);
-    if (status != SOBJ_EMPTY)
-        return sobj_raise(self->state, status);
-    PyErr_SetString(PyExc_KeyError, "popitem(): the SharedDict is empty");
-    return NULL;
+    do {
+        sobj_entry_out_init(&last.entry, self->state, true, true);
+        status = sobj_dict_remove_last(self->core, take_last, &last);
+        if (status == SOBJ_OK)
+            return sobj_dict_pair(&last.entry);
+        pair = status == SOBJ_BAD_OPERAND ? pop_made(self, &last) : NULL;
+    } while (status == SOBJ_BAD_OPERAND && pair == NULL && !PyErr_Occurred());
+    if (status == SOBJ_EMPTY)
+        PyErr_SetString(PyExc_KeyError, "popitem(): the SharedDict is empty");
+    else if (status != SOBJ_BAD_OPERAND)
+        sobj_raise(self->state, status);
+    return pair;
 }
 
 const char sobj_dict_reversed_doc[] =

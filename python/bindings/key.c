@@ -35,7 +35,8 @@ static void int_key(struct sobj_py_key *k, int64_t word)
 }
 
 static int write_stream(struct sobj_state *state, PyObject *object,
-                        enum sobj__mode mode, struct sobj_stream *s, bool *changed)
+                        enum sobj__mode mode, struct sobj_stream *s, bool *changed,
+                        bool *hosted)
 {
     struct sobj_encoder e;
     int result = 0;
@@ -46,6 +47,7 @@ static int write_stream(struct sobj_state *state, PyObject *object,
     else if (sobj__encoder_run(&e, object) != SOBJ__DONE)
         result = -1;
     *changed = e.changed;
+    *hosted = e.hosted;
     sobj__encoder_fini(&e);
     return result;
 }
@@ -60,10 +62,12 @@ static int stream_key(struct sobj_state *state, PyObject *object, struct sobj_py
     sobj_stream_init(canonical);
     sobj_stream_init(given);
     k->has_streams = true;
-    if (write_stream(state, object, SOBJ__MODE_KEY, canonical, &changed) < 0)
+    if (write_stream(state, object, SOBJ__MODE_KEY, canonical, &changed, &key->hosted) <
+        0)
         goto error;
     if (changed) {
-        if (write_stream(state, object, SOBJ__MODE_VALUE, given, &ignored) < 0)
+        if (write_stream(state, object, SOBJ__MODE_VALUE, given, &ignored,
+                         &key->hosted) < 0)
             goto error;
         if (given->count != canonical->count || given->edge_count != 0 ||
             memcmp(given->words, canonical->words, given->count * 8) != 0) {
