@@ -14,11 +14,8 @@ class Text(str):
     pass
 
 
-class Level(enum.IntEnum):
-    LOW = 1
-
-
-Point = collections.namedtuple("Point", "x y")
+class Pair(tuple):
+    pass
 
 
 class Scalar(float):
@@ -42,16 +39,16 @@ def numpy_like(name, base):
         ((1, [2]), r"^value\[1\] is a list;"),
         ((1, (2, (3, {}))), r"^value\[1\]\[1\]\[1\] is a dict;"),
         (frozenset({(1, object())}), r"^value\{\.\.\.\}\[1\] is an object; values are None, bool"),
+        (memoryview(b""), r"^value is a memoryview; values are .*; a Channel takes anything that c"),
         (collections.OrderedDict(), r"^value is a collections.OrderedDict; use a SharedDict"),
         (collections.defaultdict(), r"^value is a collections.defaultdict; use a SharedDict"),
         (Text("x"), r"^value is a .*\.Text, which is not str: use str\(x\)$"),
-        (Level.LOW, r"^value is a .*\.Level, which is not int: use int\(x\)$"),
-        (Point(1, 2), r"^value is a .*\.Point, which is not tuple: use tuple\(x\)$"),
+        (Pair((1, 2)), r"^value is a .*\.Pair, which is not tuple: use tuple\(x\)$"),
         (Scalar(1), r"^value is a .*\.Scalar, which is not float: use float\(x\)$"),
         (numpy_like("float64", float)(1), r"^value is a numpy.float64, which is not float: use x"),
         (numpy_like("int64", object)(), r"^value is a numpy.int64: use x.item\(\)$"),
-        (len, r"^value is a builtin_function_or_method; values are"),
-        (int, r"^value is a type; values are"),
+        ([].append, r"^value is a builtin_function_or_method; values are"),
+        (lambda: 1, r"^value is the function .*<lambda>, which has no name: write it with def"),
         (enum, r"^value is a module; values are"),
     ],
 )  # fmt: skip
