@@ -120,3 +120,30 @@ bool sobj_runtime_finalizing(void)
     return _Py_IsFinalizing();
 #endif
 }
+
+int sobj_modules_guard(void)
+{
+    /* In an interpreter that takes only modules made for several interpreters, 3.12 runs
+     * the init function of any other one all the same, to refuse it then. These keep
+     * pointers for the whole process in that function: to datetime's C interface, which
+     * is not there (_zoneinfo), to objects of the interpreter that is refused
+     * (_decimal), in static types (_datetime). The others crash then. */
+#if PY_VERSION_HEX < 0x030D0000
+    static const char *const names[] = {"_datetime", "_decimal", "_zoneinfo"};
+    PyObject *modules = PyImport_GetModuleDict();
+
+    if (!_PyInterpreterState_HasFeature(PyInterpreterState_Get(),
+                                        Py_RTFLAGS_MULTI_INTERP_EXTENSIONS))
+        return 0;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        PyObject *name = PyUnicode_InternFromString(names[i]);
+        /* None says that it must not be imported. */
+        if (name == NULL || PyDict_SetDefault(modules, name, Py_None) == NULL) {
+            Py_XDECREF(name);
+            return -1;
+        }
+        Py_DECREF(name);
+    }
+#endif
+    return 0;
+}

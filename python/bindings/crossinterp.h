@@ -12,6 +12,11 @@
  * pickled. Returns: 0, or -1 with an exception. */
 int sobj_crossing_register(PyTypeObject *type);
 
+/* Keeps this interpreter off C modules that it cannot load, but whose loading would make
+ * the process crash (3.12); versions written in Python take their places.
+ * Returns: 0, or -1 with an exception. */
+int sobj_modules_guard(void);
+
 /* Returns: the attached thread state of this thread, or NULL. */
 PyThreadState *sobj_thread_state_or_null(void);
 

@@ -19,7 +19,6 @@
     X(UTCOFFSET, "utcoffset")                                                          \
     X(GETINITARGS, "__getinitargs__")                                                  \
     X(ZONEINFO_MODULE, "zoneinfo")                                                     \
-    X(C_ZONEINFO, "_zoneinfo")                                                         \
     X(ZONEINFO, "ZoneInfo")                                                            \
     X(KEY, "key")                                                                      \
     X(DECIMAL_MODULE, "decimal")                                                       \

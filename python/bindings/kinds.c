@@ -154,29 +154,6 @@ static PyObject *find_class(struct sobj_state *state, const struct place *place)
     return found;
 }
 
-#if PY_VERSION_HEX < 0x030D0000
-/* The subinterpreters of 3.12 have no datetime written in C, and importing the _zoneinfo
- * that is written in C there not only fails: it takes datetime's C interface, which it
- * keeps once for the process, away from all other interpreters, and they crash. So it
- * must not be imported there; then zoneinfo falls back on what is written in Python.
- * Returns: 0, or -1 with an exception. */
-static int keep_off_zoneinfo(struct sobj_state *state)
-{
-    PyObject *name = sobj__text(state, SOBJ_TEXT_C_ZONEINFO), *found;
-    PyObject *class = name != NULL ? sobj__standard_class(state, SOBJ__DATETIME) : NULL;
-    int result = 0;
-
-    if (class == NULL)
-        return -1;
-    Py_DECREF(class);
-    found = sobj__imported(state, name);
-    if (found == NULL && !PyErr_Occurred() && !sobj__moment_learn(state))
-        result = PyDict_SetItem(state->host.modules, name, Py_None);
-    Py_XDECREF(found);
-    return PyErr_Occurred() ? -1 : result;
-}
-#endif
-
 PyObject *sobj__standard_class(struct sobj_state *state, enum sobj__class class)
 {
     const struct place *place = &places[class];
@@ -188,10 +165,6 @@ PyObject *sobj__standard_class(struct sobj_state *state, enum sobj__class class)
     name = module != NULL ? sobj__text(state, place->name) : NULL;
     if (name == NULL)
         return NULL;
-#if PY_VERSION_HEX < 0x030D0000
-    if (class == SOBJ__ZONEINFO && keep_off_zoneinfo(state) < 0)
-        return NULL;
-#endif
     Py_XDECREF(sobj__import(state, module, name));
     if (PyErr_Occurred())
         return NULL;

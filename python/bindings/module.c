@@ -4,6 +4,7 @@
  * Every interpreter that imports it gets its own module, types and state. Nothing here is
  * a writable static but CPython's own PyModuleDef.
  */
+#include "crossinterp.h"
 #include "errors.h"
 #include "handle.h"
 #include "hooks.h"
@@ -67,7 +68,8 @@ static int module_exec(PyObject *module)
         sobj_raise(state, status);
         return -1;
     }
-    if (sobj_local_attach(state) < 0 || sobj_host_init(&state->host) < 0)
+    if (sobj_modules_guard() < 0 || sobj_local_attach(state) < 0 ||
+        sobj_host_init(&state->host) < 0)
         return -1;
     if (sobj_registry_exec(module, state) < 0 || sobj_convert_exec(module, state) < 0 ||
         sobj_atomic_int_exec(module, state) < 0 || sobj_dict_exec(module, state) < 0 ||

@@ -86,7 +86,6 @@ def test_there_and_back(values):
 
 
 def test_zones():
-    """3.12 must not import _zoneinfo in subinterpreters: that makes the others crash."""
     zone = zoneinfo.ZoneInfo("Europe/Berlin")
     values = [zone, dt.datetime(2024, 10, 27, 2, 30, tzinfo=zone, fold=1), dt.time(1, tzinfo=zone)]
     d = so.SharedDict(enumerate(values))
@@ -96,6 +95,49 @@ def test_zones():
         assert repr(d["again", n]) == repr(value)
     assert d["again", 1].tzinfo is zone
     assert zone.utcoffset(values[1]) == dt.timedelta(hours=1)
+
+
+def test_zones_in_messages():
+    """Pickled, so it is pickle that imports zoneinfo there."""
+    zone = zoneinfo.ZoneInfo("Europe/Berlin")
+    value = [dt.datetime(2024, 7, 1, tzinfo=zone), zone]
+    channel = so.Channel()
+    channel.send(value)
+    with Sub() as sub:
+        run(sub, f"channel = so.attach({channel.id})\nchannel.send(channel.recv())")
+    assert channel.recv() == value
+    assert zone.utcoffset(value[0]) == dt.timedelta(hours=2)
+    assert zoneinfo.ZoneInfo.no_cache("Asia/Tokyo").utcoffset(value[0]) == dt.timedelta(hours=9)
+
+
+IMPORTS = "import datetime as dt, decimal, zoneinfo"
+FIRST = """
+from interps import Sub
+d = so.SharedDict()
+assert not {"_datetime", "_decimal", "_zoneinfo"} & set(sys.modules)
+for n in range(3):
+    with Sub() as first, Sub() as second:
+        first.run(f"import sharedobj as so; IMPORTS; d = so.attach({d.id}); d[{n}] = MAKE")
+        second.run(f"import sharedobj as so; d = so.attach({d.id}); d[{n}] = (d[{n}], 'read')")
+    IMPORTS
+    value, _ = d[n]
+    assert value == MAKE and d.compare_and_set(n, (value, "read"), value), value
+assert str(dt.datetime(2024, 7, 1) - dt.timedelta(1)) == "2024-06-30 00:00:00"
+assert decimal.Decimal(1) / 8 == decimal.Decimal("0.125")
+"""
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        "dt.datetime(2024, 7, 1, tzinfo=dt.timezone(dt.timedelta(hours=1)))",
+        "decimal.Decimal('1.5')",
+        "dt.datetime(2024, 7, 1, tzinfo=zoneinfo.ZoneInfo('Europe/Berlin'))",
+    ],
+)
+def test_another_interpreter_is_the_first_to_import_it(run_python, make):
+    """3.12 would crash, but for what sharedobj does when it is imported there."""
+    run_python(PRELUDE + FIRST.replace("IMPORTS", IMPORTS).replace("MAKE", make))
 
 
 def test_what_cannot_be_imported_there():
