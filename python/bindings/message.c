@@ -79,14 +79,52 @@ static PyObject *get(struct sobj_state *state, PyObject **field, const char *mod
     return found;
 }
 
-/* persistent_id(obj): the index of a handle in the list that is `self`, or None. */
+#if PY_VERSION_HEX < 0x030D0000
+/* In the subinterpreters of 3.12 datetime is written in Python, and pickle would name its
+ * classes by the module _pydatetime: elsewhere they are not those of datetime. Returns:
+ * what such an object is made of: its class, a number of ours, and the arguments for
+ * that; None for all other objects. */
+static PyObject *moment_id(struct sobj_state *state, PyObject *obj)
+{
+    PyObject *plan = NULL, *pair = NULL, *args = NULL, *id = NULL;
+    enum sobj__fault fault;
+    int class;
+
+    if (PyType_Check(obj) || sobj__moment_learn(state))
+        Py_RETURN_NONE;
+    class = sobj__class_of(state, Py_TYPE(obj), &plan, &fault);
+    Py_XDECREF(plan);
+    if (class < 0)
+        return NULL;
+    if (class < SOBJ__DATE || class > SOBJ__TIMEZONE)
+        Py_RETURN_NONE;
+    pair = class == SOBJ__TIMEZONE ? PyObject_CallMethod(obj, "__getinitargs__", NULL)
+                                   : PyObject_CallMethod(obj, "__reduce_ex__", "i", 4);
+    if (pair != NULL && class != SOBJ__TIMEZONE)
+        args = PySequence_GetItem(pair, 1);
+    else
+        args = Py_XNewRef(pair);
+    if (args != NULL)
+        id = Py_BuildValue("(iO)", class, args);
+    Py_XDECREF(args);
+    Py_XDECREF(pair);
+    return id;
+}
+#else
+static PyObject *moment_id(struct sobj_state *state, PyObject *obj) { Py_RETURN_NONE; }
+#endif
+
+/* persistent_id(obj): the index of a handle in the list; what moment_id says of others.
+ * `self` is (module of ours, list). */
 static PyObject *persistent_id(PyObject *self, PyObject *obj)
 {
+    PyObject *handles = PyTuple_GET_ITEM(self, 1);
+
     if (!sobj_handle_check(obj))
-        Py_RETURN_NONE;
-    if (PyList_Append(self, obj) < 0)
+        return moment_id(sobj_state_of_module(PyTuple_GET_ITEM(self, 0)), obj);
+    if (PyList_Append(handles, obj) < 0)
         return NULL;
-    return PyLong_FromSsize_t(PyList_GET_SIZE(self) - 1);
+    return PyLong_FromSsize_t(PyList_GET_SIZE(handles) - 1);
 }
 
 static PyMethodDef pickler_methods[] = {
@@ -100,14 +138,15 @@ static PyObject *dumps(struct sobj_state *state, PyObject *message, PyObject *ha
     PyObject *pickler_type = get(state, &state->pickler, "pickle", "Pickler", true);
     PyObject *file_type = get(state, &state->bytes_io, "io", "BytesIO", false);
     PyObject *file = NULL, *pickler = NULL, *id = NULL, *done = NULL, *data = NULL;
+    PyObject *self = PyTuple_Pack(2, state->module, handles);
 
-    if (pickler_type == NULL || file_type == NULL)
+    if (pickler_type == NULL || file_type == NULL || self == NULL)
         goto done;
     file = PyObject_CallNoArgs(file_type);
     if (file == NULL)
         goto done;
     pickler = PyObject_CallFunction(pickler_type, "Oi", file, 5);
-    id = PyCFunction_New(&pickler_methods[0], handles);
+    id = PyCFunction_New(&pickler_methods[0], self);
     if (pickler == NULL || id == NULL ||
         PyObject_SetAttrString(pickler, "persistent_id", id) < 0)
         goto done;
@@ -116,6 +155,7 @@ static PyObject *dumps(struct sobj_state *state, PyObject *message, PyObject *ha
         data = PyObject_CallMethod(file, "getvalue", NULL);
 done:
     Py_XDECREF(done);
+    Py_XDECREF(self);
     Py_XDECREF(id);
     Py_XDECREF(pickler);
     Py_XDECREF(file);
@@ -278,6 +318,32 @@ static int restrict_unpickler(struct sobj_state *state, PyObject *unpickler)
     return result;
 }
 
+/* persistent_load(id), see persistent_id; `self` is (module of ours, handles). */
+static PyObject *persistent_load(PyObject *self, PyObject *id)
+{
+    struct sobj_state *state = sobj_state_of_module(PyTuple_GET_ITEM(self, 0));
+    PyObject *args, *type, *made;
+    int class;
+
+    if (!PyTuple_Check(id))
+        return PyObject_GetItem(PyTuple_GET_ITEM(self, 1), id);
+    if (!PyArg_ParseTuple(id, "iO!", &class, &PyTuple_Type, &args))
+        return NULL;
+    if (class < SOBJ__DATE || class > SOBJ__TIMEZONE) {
+        PyErr_SetString(PyExc_TypeError, "not a class of datetime");
+        return NULL;
+    }
+    type = sobj__standard_class(state, (enum sobj__class)class);
+    made = type != NULL ? PyObject_Call(type, args, NULL) : NULL;
+    Py_XDECREF(type);
+    return made;
+}
+
+static PyMethodDef loading_methods[] = {
+    {"persistent_load", persistent_load, METH_O, NULL},
+    {NULL},
+};
+
 /* Returns: the object; NULL with whatever the unpickling raised. */
 static PyObject *loads(struct sobj_state *state, PyObject *data, PyObject *handles)
 {
@@ -285,8 +351,10 @@ static PyObject *loads(struct sobj_state *state, PyObject *data, PyObject *handl
         get(state, &state->unpickler, "pickle", "Unpickler", true);
     PyObject *file_type = get(state, &state->bytes_io, "io", "BytesIO", false);
     PyObject *file = NULL, *unpickler = NULL, *object = NULL;
-    PyObject *load = PyObject_GetAttrString(handles, "__getitem__");
+    PyObject *self = PyTuple_Pack(2, state->module, handles);
+    PyObject *load = self != NULL ? PyCFunction_New(&loading_methods[0], self) : NULL;
 
+    Py_XDECREF(self);
     if (unpickler_type == NULL || file_type == NULL || load == NULL)
         goto done;
     file = PyObject_CallOneArg(file_type, data);

@@ -209,7 +209,9 @@ def test_messages():
     channel.send(value)
     with Sub() as sub:
         run(sub, f"channel = so.attach({channel.id})\nchannel.send(channel.recv())")
-    assert repr(channel.recv()) == repr(value)
+    result = channel.recv()
+    assert result == value and type(result[0]["when"]) is dt.datetime and result[2][0] is dt.UTC
+    assert type(result[1]) is decimal.Decimal
 
 
 def test_set_importable_is_of_one_interpreter():
