@@ -39,7 +39,7 @@ def numpy_like(name, base):
         ((1, [2]), r"^value\[1\] is a list;"),
         ((1, (2, (3, {}))), r"^value\[1\]\[1\]\[1\] is a dict;"),
         (frozenset({(1, object())}), r"^value\{\.\.\.\}\[1\] is an object; values are None, bool"),
-        (memoryview(b""), r"^value is a memoryview; values are .*; a Channel takes anything that c"),
+        (memoryview(b""), r"^value is a memoryview; values are .*; a Channel takes anything that"),
         (collections.OrderedDict(), r"^value is a collections.OrderedDict; use a SharedDict"),
         (collections.defaultdict(), r"^value is a collections.defaultdict; use a SharedDict"),
         (Text("x"), r"^value is a .*\.Text, which is not str: use str\(x\)$"),

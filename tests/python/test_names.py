@@ -431,8 +431,8 @@ def test_methods_that_decode(modules):
         lambda: d.get_or_set("value", int), lambda: d.compute("value", str), lambda: d.copy() == {},
         lambda: d.wait_for("value", bool, timeout=5), lambda: d.get_many(["before", "value"]),
         lambda: d.increment("value"), lambda: d.reduce_max({"value": 5}), lambda: d == {},
-        lambda: dict(d), lambda: d | {}, lambda: list(reversed(d.values())), lambda: 5 in d.values(),
-        lambda: d.snapshot(),
+        lambda: dict(d), lambda: d | {}, lambda: list(reversed(d.values())),
+        lambda: 5 in d.values(), lambda: d.snapshot(),
     ):  # fmt: skip
         try:
             assert use() is False  # lengths differ
