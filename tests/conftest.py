@@ -1,11 +1,14 @@
 """What every Python test shares."""
 
 import gc
+import importlib
 import platform
 import subprocess
 import sys
 import sysconfig
+import textwrap
 import time
+import types
 from pathlib import Path
 
 import pytest
@@ -93,3 +96,30 @@ def run_python():
         return done
 
     return run
+
+
+def make_module(name, code, folder=None, **others):
+    """A module, entered in sys.modules; from a file if there is a folder."""
+    code = textwrap.dedent(code)
+    if folder is not None:
+        (folder / f"{name}.py").write_text(code)
+        importlib.invalidate_caches()
+        return importlib.import_module(name)
+    module = types.ModuleType(name)
+    sys.modules[name] = module
+    exec(compile(code, name, "exec", dont_inherit=True), module.__dict__)
+    module.__dict__.update(others)
+    return module
+
+
+@pytest.fixture
+def modules(monkeypatch, tmp_path):
+    """make_module for this test: what it makes goes again."""
+    monkeypatch.syspath_prepend(tmp_path)
+    before = set(sys.modules)
+    yield lambda name, code, file=False, **others: make_module(
+        name, code, tmp_path if file else None, **others
+    )
+    sharedobj.set_importable(None)
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
