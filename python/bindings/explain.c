@@ -182,10 +182,11 @@ static bool raise_for_subclass(struct sobj_encoder *e, PyTypeObject *type,
     PyObject *base_name = base != NULL ? sobj__type_name(base) : NULL;
 
     if (base_name != NULL)
-        sobj__raise_at(e,
-                       "is a%s %U, a subclass of %U; only instances of the class itself "
-                       "can be shared: make one of it",
-                       an(name), name, base_name);
+        sobj__raise_at(
+            e,
+            "is a%s %U, a subclass of %U; only instances of the class itself "
+            "can be shared: make one of it",
+            an(name), name, base_name);
     Py_XDECREF(base_name);
     Py_XDECREF(base);
     return PyErr_Occurred() != NULL;

@@ -80,4 +80,11 @@ def test_functions() -> None:
     assert_type(so.stats(), dict[str, int])
     assert_type(so.registry, so.SharedDict[Any, Any])
     assert so.attach(d.id) is d
+    so.set_importable(["app", "textwrap"])
+    so.set_importable({"app": 1}.keys())
+    so.set_importable(None)
+    with pytest.raises(TypeError):
+        so.set_importable([1])  # type: ignore[list-item]
+    unresolved: LookupError = so.UnresolvedError("no such module")
+    assert str(unresolved) == "no such module"
     assert so.interpreters.get_current() is so.interpreters.get_main()
