@@ -367,12 +367,16 @@ static void own_names(struct sobj_state *state, PyObject *object, PyObject **mod
 {
     PyObject *const *texts = state->host.texts;
 
+    *qualname = NULL;
     if (PyType_Check(object)) {
         *module = module_of_type(state, (PyTypeObject *)object);
-        *qualname = PyType_GetQualName((PyTypeObject *)object);
+        if (*module != NULL)
+            *qualname = PyType_GetQualName((PyTypeObject *)object);
     } else {
         *module = PyObject_GenericGetAttr(object, texts[SOBJ_TEXT_DUNDER_MODULE]);
-        *qualname = PyObject_GenericGetAttr(object, texts[SOBJ_TEXT_DUNDER_QUALNAME]);
+        if (*module != NULL)
+            *qualname =
+                PyObject_GenericGetAttr(object, texts[SOBJ_TEXT_DUNDER_QUALNAME]);
     }
 }
 

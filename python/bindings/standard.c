@@ -221,9 +221,11 @@ PyObject *sobj__make_uuid(struct sobj_state *state, const void *data, size_t siz
     }
     memcpy(positive, bytes, UUID_SIZE);
     number = sobj__int_from_bytes(positive, sizeof positive);
-    safety = make_safety(state, size > UUID_SIZE ? bytes[UUID_SIZE] : 0);
-    args = PyTuple_New(0);
-    if (number != NULL && safety != NULL && args != NULL)
+    if (number != NULL) /* runs Python code: not while an exception is set */
+        safety = make_safety(state, size > UUID_SIZE ? bytes[UUID_SIZE] : 0);
+    if (safety != NULL)
+        args = PyTuple_New(0);
+    if (args != NULL)
         made = PyBaseObject_Type.tp_new(type, args, NULL);
     if (made != NULL &&
         (PyObject_GenericSetAttr(made, state->host.texts[SOBJ_TEXT_INT], number) < 0 ||
