@@ -4,6 +4,7 @@
 #   make test        the package on one interpreter and the C tests once
 #   make test-all    the C matrix, the mutants, every interpreter at hand
 #   make test-c      the C tests: gcc and clang, plain, with ASan+UBSan, with TSan
+#   make test-model  the Spin models: what they hold, and mutants they must catch; LONG=1: minutes more
 #   make fuzz        SharedDict against dict, millions of random steps; ARGS="--seconds 600 --seed 7"
 #   make bench       against the peers, in one run; ARGS: see benchmarks/README.md
 #   make lint        what a machine can say about style and types; make format repairs it
@@ -18,7 +19,7 @@ RUN   := $(VENV)/bin/python
 C_FILES = $(wildcard include/sharedobj/*.h shared/*.[ch] shared/platform/*.[ch] \
             python/bindings/*.[ch] tests/c/*.[ch] tests/c/*/*.[ch] benchmarks/c/*.[ch])
 
-.PHONY: build demo test test-c test-mutants test-all fuzz bench format lint lint-tools wheel core clean
+.PHONY: build demo test test-c test-mutants test-model test-all fuzz bench format lint lint-tools wheel core clean
 
 build:
 	@tools/setup-env $(VENV)
@@ -37,6 +38,10 @@ test-c:
 
 test-mutants:
 	@tests/c/mutants/run $(ARGS)
+
+test-model:
+	@tools/system-packages --model
+	@tests/model/run $(if $(filter-out 0,$(LONG)),--long) $(ARGS)
 
 test-all:
 	@tools/test-all
