@@ -2,7 +2,7 @@
 #
 #   make demo        count the words of Python's own sources in several interpreters
 #   make test        the package on one interpreter and the C tests once
-#   make test-all    the C matrix, the mutants, every interpreter at hand
+#   make test-all    the C matrix, the models, the mutants, every interpreter at hand
 #   make test-c      the C tests: gcc and clang, plain, with ASan+UBSan, with TSan
 #   make test-model  the Spin models: what they hold, and mutants they must catch; LONG=1: minutes more
 #   make fuzz        SharedDict against dict, millions of random steps; ARGS="--seconds 600 --seed 7"
