@@ -397,8 +397,8 @@ init
         run snapshot(2, 1);
         run snapshot(3, 2);
 #elif SCENE == many
-        run writer(0, 2);
-        run writer(1, 2);
+        run writer(0, 1);
+        run writer(1, 1);
         run snapshot(2, 1);
         run snapshot(3, 2);
 #elif SCENE == compacting
