@@ -120,7 +120,7 @@ enum sobj_status sobj_dict_increment(struct sobj_object *d, const struct sobj_ke
 enum sobj_status sobj_dict_clear(struct sobj_object *d);
 /* Makes the content of `other` that of `d`, at one moment: nobody sees part of it, or of
  * what was there before. `other` is empty afterwards, also if `d` turns out to be
- * frozen. Needs: `other` is another dict than `d`.
+ * frozen. Needs: `other` is another dict than `d`, and nobody else iterates over it.
  * Returns: OK, NO_MEMORY; FROZEN: one of them is; BAD_OPERAND: somebody is reading a
  *          snapshot of `other`.
  * Blocks: for a grace period, with the host's lock released. */
