@@ -148,6 +148,9 @@ bool sobj_dict_frozen(const struct sobj_object *obj)
     return (sobj__mode(obj) & SOBJ__FROZEN) != 0;
 }
 
+static enum sobj_status new_of_type(const struct sobj__type *type, size_t expected,
+                                    struct sobj_object **out);
+
 enum sobj_status sobj_dict_copy(struct sobj_object *obj, struct sobj_object **out)
 {
     struct sobj_dict_snapshot *s;
@@ -156,7 +159,7 @@ enum sobj_status sobj_dict_copy(struct sobj_object *obj, struct sobj_object **ou
 
     if (status != SOBJ_OK)
         return status;
-    status = sobj_dict_new(sobj_dict_snapshot_len(s), &copy);
+    status = new_of_type(obj->type, sobj_dict_snapshot_len(s), &copy);
     if (status != SOBJ_OK) {
         sobj_dict_snapshot_end(s);
         return status;
@@ -243,7 +246,16 @@ static const struct sobj__type dict_type = {
     .bytes = dict_bytes,
 };
 
-enum sobj_status sobj_dict_new(size_t expected, struct sobj_object **out)
+static const struct sobj__type set_type = {
+    .tag = SOBJ_TYPE_SET,
+    .name = "SharedSet",
+    .destroy = dict_destroy,
+    .fork_child = dict_fork_child,
+    .bytes = dict_bytes,
+};
+
+static enum sobj_status new_of_type(const struct sobj__type *type, size_t expected,
+                                    struct sobj_object **out)
 {
     struct sobj__dict *d = sobj__alloc_aligned(SOBJ_COUNT_BLOCKS, sizeof *d);
     struct sobj__table *t = d != NULL ? sobj__body_new(expected) : NULL;
@@ -251,7 +263,7 @@ enum sobj_status sobj_dict_new(size_t expected, struct sobj_object **out)
     if (t != NULL) {
         memset(d, 0, sizeof *d);
         atomic_init(&d->root, t);
-        if (sobj__object_init(&d->header, &dict_type) == SOBJ_OK) {
+        if (sobj__object_init(&d->header, type) == SOBJ_OK) {
             *out = &d->header;
             return SOBJ_OK;
         }
@@ -259,4 +271,14 @@ enum sobj_status sobj_dict_new(size_t expected, struct sobj_object **out)
     }
     sobj__free(SOBJ_COUNT_BLOCKS, d, sizeof *d);
     return SOBJ_NO_MEMORY;
+}
+
+enum sobj_status sobj_dict_new(size_t expected, struct sobj_object **out)
+{
+    return new_of_type(&dict_type, expected, out);
+}
+
+enum sobj_status sobj_set_new(size_t expected, struct sobj_object **out)
+{
+    return new_of_type(&set_type, expected, out);
 }

@@ -77,6 +77,9 @@ void sobj_out_ref(struct sobj_out *out);
 /* Returns: OK and a new reference in `*out`, or NO_MEMORY. `expected` is the number of
  * entries to make room for; 0 is fine. */
 enum sobj_status sobj_dict_new(size_t expected, struct sobj_object **out);
+/* The same for a set: a dict in all but its type, whose values say nothing. The host
+ * gives each key the same immediate value. */
+enum sobj_status sobj_set_new(size_t expected, struct sobj_object **out);
 
 /* The process-wide dict in which objects are found by name, made when first asked for.
  * Returns: OK and a new reference in `*out`, or NO_MEMORY. */
@@ -130,7 +133,7 @@ enum sobj_status sobj_dict_replace(struct sobj_object *d, struct sobj_object *ot
  * Blocks: for a grace period, with the host's lock released. */
 void sobj_dict_freeze(struct sobj_object *d);
 bool sobj_dict_frozen(const struct sobj_object *d);
-/* Makes a dict with the content of one moment; it is not frozen.
+/* Makes a dict, or a set of a set, with the content of one moment; it is not frozen.
  * Returns: OK and a new reference in `*out`, or NO_MEMORY.
  * Blocks: as a snapshot. */
 enum sobj_status sobj_dict_copy(struct sobj_object *d, struct sobj_object **out);

@@ -18,6 +18,7 @@ struct sobj_object;
 enum sobj_type {
     SOBJ_TYPE_ATOMIC_INT = 1,
     SOBJ_TYPE_DICT,
+    SOBJ_TYPE_SET, /* a dict without values, see dict.h */
     SOBJ_TYPE_CHANNEL,
     SOBJ_TYPES
 };

@@ -129,44 +129,51 @@ static void take_last(const struct sobj_entry *entry, void *context)
 }
 
 /* Makes an entry that is left to us and removes it then, if it is still there.
- * Returns: the pair; NULL with an exception, or without one if it has changed. */
-static PyObject *pop_made(SobjHandle *self, struct last *last)
+ * Returns: that part of it; NULL with an exception, or without one if it has changed. */
+static PyObject *pop_made(SobjHandle *self, struct last *last, enum dict_part part)
 {
     enum sobj_status status = SOBJ_NO_MEMORY;
-    PyObject *pair = sobj_dict_pair(&last->entry);
+    PyObject *made = sobj_dict_entry_object(&last->entry, part);
 
-    if (pair != NULL && last->key.bytes != NULL)
+    if (made != NULL && last->key.bytes != NULL)
         status = sobj_dict_compare_and_set(self->core, &last->key, last->value,
                                            SOBJ_MISSING);
-    if (pair != NULL && status != SOBJ_OK) {
-        Py_CLEAR(pair);
+    if (made != NULL && status != SOBJ_OK) {
+        Py_CLEAR(made);
         if (status != SOBJ_MISMATCH)
             sobj_raise(self->state, status);
     }
     sobj_cell_unref(last->value);
     PyMem_RawFree((void *)(uintptr_t)last->key.bytes);
-    return pair;
+    return made;
 }
 
-PyObject *sobj_dict_popitem(PyObject *op, PyObject *unused)
+PyObject *sobj_dict_take_last(SobjHandle *self, enum dict_part part)
 {
-    SobjHandle *self = (SobjHandle *)op;
     enum sobj_status status;
     struct last last;
-    PyObject *pair;
+    PyObject *made;
 
     do {
-        sobj_entry_out_init(&last.entry, self->state, true, true);
+        sobj_entry_out_init(&last.entry, self->state, part != DICT_VALUES,
+                            part != DICT_KEYS);
         status = sobj_dict_remove_last(self->core, take_last, &last);
         if (status == SOBJ_OK)
-            return sobj_dict_pair(&last.entry);
-        pair = status == SOBJ_BAD_OPERAND ? pop_made(self, &last) : NULL;
-    } while (status == SOBJ_BAD_OPERAND && pair == NULL && !PyErr_Occurred());
-    if (status == SOBJ_EMPTY)
-        PyErr_SetString(PyExc_KeyError, "popitem(): the SharedDict is empty");
-    else if (status != SOBJ_BAD_OPERAND)
+            return sobj_dict_entry_object(&last.entry, part);
+        made = status == SOBJ_BAD_OPERAND ? pop_made(self, &last, part) : NULL;
+    } while (status == SOBJ_BAD_OPERAND && made == NULL && !PyErr_Occurred());
+    if (status != SOBJ_BAD_OPERAND && status != SOBJ_EMPTY)
         sobj_raise(self->state, status);
-    return pair;
+    return made;
+}
+
+PyObject *sobj_dict_popitem(PyObject *self, PyObject *unused)
+{
+    PyObject *item = sobj_dict_take_last((SobjHandle *)self, DICT_ITEMS);
+
+    if (item == NULL && !PyErr_Occurred())
+        PyErr_SetString(PyExc_KeyError, "popitem(): the SharedDict is empty");
+    return item;
 }
 
 const char sobj_dict_reversed_doc[] =

@@ -30,24 +30,19 @@ typedef struct {
 PyObject *sobj_dict_iterator(PyObject *self, enum dict_part part);
 PyObject *sobj_dict_iterator_backward(PyObject *self, enum dict_part part);
 PyObject *sobj_dict_view(PyObject *self, enum dict_part part);
-/* Returns: the entry as a pair; NULL with an exception. */
-PyObject *sobj_dict_pair(struct sobj_entry_out *e);
+/* Returns: what an iterator shows of an entry: the key, the value or a pair; NULL with an
+ * exception. */
+PyObject *sobj_dict_entry_object(struct sobj_entry_out *e, enum dict_part part);
 int sobj_dict_view_exec(PyObject *module, struct sobj_state *state);
-
-/* dict_view_set.c: slots of the views of keys and items, which are sets. */
-PyObject *sobj_dict_view_and(PyObject *left, PyObject *right);
-PyObject *sobj_dict_view_or(PyObject *left, PyObject *right);
-PyObject *sobj_dict_view_xor(PyObject *left, PyObject *right);
-PyObject *sobj_dict_view_subtract(PyObject *left, PyObject *right);
-PyObject *sobj_dict_view_richcompare(PyObject *self, PyObject *other, int op);
-PyObject *sobj_dict_view_isdisjoint(PyObject *self, PyObject *other);
-extern const char sobj_dict_view_isdisjoint_doc[];
 
 /* dict_operators.c */
 PyObject *sobj_dict_or(PyObject *left, PyObject *right);
 PyObject *sobj_dict_inplace_or(PyObject *self, PyObject *other);
 PyObject *sobj_dict_fromkeys(PyObject *type, PyObject *const *args, Py_ssize_t count);
 PyObject *sobj_dict_popitem(PyObject *self, PyObject *unused);
+/* Removes the last entry. Returns: that part of it; NULL with an exception, or without
+ * one: there is none. */
+PyObject *sobj_dict_take_last(SobjHandle *self, enum dict_part part);
 PyObject *sobj_dict_reversed(PyObject *self, PyObject *unused);
 PyObject *sobj_dict_get_many(PyObject *self, PyObject *const *args, Py_ssize_t count,
                              PyObject *keywords);
@@ -145,7 +140,7 @@ extern const char sobj_dict_compute_doc[];
 /* sentinel.c */
 int sobj_sentinel_exec(PyObject *module, struct sobj_state *state);
 
-/* dict_whole.c */
+/* dict_whole.c: snapshot and clear are for dicts, the rest for sets too. */
 
 /* Returns: the handle of a new, empty dict; NULL with an exception. */
 PyObject *sobj_dict_new_handle(struct sobj_state *state, size_t expected);
@@ -156,6 +151,15 @@ PyObject *sobj_dict_freeze_all(PyObject *self, PyObject *unused);
 PyObject *sobj_dict_get_frozen(PyObject *self, void *closure);
 PyObject *sobj_dict_copy_all(PyObject *self, PyObject *unused);
 PyObject *sobj_dict_deepcopy(PyObject *self, PyObject *memo);
+/* A handle from local() is copied as the one that will be met inside, so that the copy is
+ * made once. Returns: 1 and its deep copy; 0: `self` is that one; -1 with an exception. */
+int sobj_dict_deepcopy_first(PyObject *self, PyObject *memo, PyObject **copy);
+/* Takes the content of one moment into `result`. `put` makes what it needs of an entry,
+ * of which there is the value only if `values`; it returns 0, or -1 with an exception.
+ * Returns: `result`; NULL with an exception. Consumes: `result`, which may be NULL. */
+PyObject *sobj_dict_snapshot_into(PyObject *self, PyObject *result, bool values,
+                                  int (*put)(PyObject *result,
+                                             struct sobj_entry_out *e));
 extern const char sobj_dict_snapshot_doc[], sobj_dict_clear_doc[];
 extern const char sobj_dict_replace_doc[], sobj_dict_freeze_doc[];
 extern const char sobj_dict_copy_doc[], sobj_dict_shallow_copy_doc[];

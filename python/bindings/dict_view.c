@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Views and iterators of SharedDict.
+/* Views of SharedDict; iterators, which SharedSet has too.
  *
  * A view is the dict and what it shows; what makes two of them sets is in
- * dict_view_set.c. An iterator is a walk of the core's; what it shows is decided entry by
+ * set_algebra.c. An iterator is a walk of the core's; what it shows is decided entry by
  * entry, so it never raises because of other writers.
  */
 #include "dict_type.h"
 #include "errors.h"
+#include "set_algebra.h"
 
 /* ---- iterators */
 
@@ -40,7 +41,7 @@ static int iter_traverse(PyObject *op, visitproc visit, void *arg)
     return 0;
 }
 
-PyObject *sobj_dict_pair(struct sobj_entry_out *e)
+static PyObject *pair_of(struct sobj_entry_out *e)
 {
     PyObject *key, *value, *pair;
 
@@ -57,12 +58,11 @@ PyObject *sobj_dict_pair(struct sobj_entry_out *e)
     return pair;
 }
 
-/* Returns: what the iterator shows of an entry; NULL with an exception. */
-static PyObject *entry_object(struct sobj_entry_out *e, enum dict_part part)
+PyObject *sobj_dict_entry_object(struct sobj_entry_out *e, enum dict_part part)
 {
     return part == DICT_KEYS     ? sobj_entry_out_key(e)
            : part == DICT_VALUES ? sobj_entry_out_value(e)
-                                 : sobj_dict_pair(e);
+                                 : pair_of(e);
 }
 
 /* At its end the iterator lets go of the dict, as that of a dict does.
@@ -94,7 +94,7 @@ static PyObject *iter_next(PyObject *op)
     }
     sobj_mutex_unlock(&self->mutex);
     if (status == SOBJ_OK)
-        return entry_object(&e, self->part);
+        return sobj_dict_entry_object(&e, self->part);
     if (ended != NULL) {
         sobj_dict_iter_fini(&walk);
         Py_DECREF(ended);
@@ -144,7 +144,7 @@ static PyObject *rest_of(DictIter *self)
                             self->part != DICT_KEYS);
         if (sobj_dict_iter_next(&walk, sobj_entry_take, &e) != SOBJ_OK)
             break;
-        object = entry_object(&e, self->part);
+        object = sobj_dict_entry_object(&e, self->part);
         if (object == NULL || PyList_Append(list, object) < 0) {
             Py_XDECREF(object);
             Py_CLEAR(list);
@@ -176,7 +176,7 @@ static PyMethodDef iter_methods[] = {
     {NULL},
 };
 
-PyDoc_STRVAR(iter_doc, "Iterator over a SharedDict in insertion order, or backward.");
+PyDoc_STRVAR(iter_doc, "Iterator over a SharedDict or SharedSet in insertion order, or backward.");
 
 static PyType_Slot iter_slots[] = {
     {Py_tp_dealloc, iter_dealloc},
@@ -189,7 +189,7 @@ static PyType_Slot iter_slots[] = {
 };
 
 static PyType_Spec iter_spec = {
-    .name = "sharedobj._SharedDictIterator",
+    .name = "sharedobj._SharedIterator",
     .basicsize = sizeof(DictIter),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_HAVE_GC |
              Py_TPFLAGS_DISALLOW_INSTANTIATION,
@@ -342,18 +342,18 @@ static PyObject *view_reversed(PyObject *op, PyObject *unused)
 static PyMethodDef values_methods[] = {REVERSED, {NULL}};
 static PyMethodDef set_methods[] = {
     REVERSED,
-    {"isdisjoint", sobj_dict_view_isdisjoint, METH_O, sobj_dict_view_isdisjoint_doc},
+    {"isdisjoint", sobj_sets_isdisjoint, METH_O, sobj_sets_isdisjoint_doc},
     {NULL},
 };
 
 /* For values; and for keys and items, which are sets. */
 #define NO_SET {Py_tp_methods, values_methods}
 #define SET                                                                            \
-    {Py_tp_methods, set_methods}, {Py_tp_richcompare, sobj_dict_view_richcompare},     \
-        {Py_tp_hash, PyObject_HashNotImplemented}, {Py_nb_and, sobj_dict_view_and},    \
-        {Py_nb_or, sobj_dict_view_or}, {Py_nb_xor, sobj_dict_view_xor},                \
+    {Py_tp_methods, set_methods}, {Py_tp_richcompare, sobj_sets_richcompare},     \
+        {Py_tp_hash, PyObject_HashNotImplemented}, {Py_nb_and, sobj_sets_and},    \
+        {Py_nb_or, sobj_sets_or}, {Py_nb_xor, sobj_sets_xor},                \
     {                                                                                  \
-        Py_nb_subtract, sobj_dict_view_subtract                                        \
+        Py_nb_subtract, sobj_sets_subtract                                        \
     }
 
 #define VIEW_SLOTS(view, doc, contain, set)                                            \

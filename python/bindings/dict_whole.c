@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* SharedDict as a whole: what happens to all of it at one moment. */
+/* SharedDict and SharedSet as a whole: what happens to all of one at one moment. */
 #include "dict_type.h"
 #include "errors.h"
 
@@ -30,55 +30,53 @@ const char sobj_dict_snapshot_doc[] = PyDoc_STR(
     "microseconds, whatever the size; they go on while the dict is built. Containers\n"
     "among the values are handles: their content is that of now.");
 
-/* Makes the next entry and puts it into `dict`.
- * Returns: 1; 0 at the end; -1 with an exception. */
-static int snapshot_step(struct sobj_state *state, struct sobj_dict_snapshot *s,
-                         PyObject *dict)
-{
-    struct sobj_entry_out e;
-    enum sobj_status status;
-    PyObject *key, *value;
-    int result;
-
-    sobj_entry_out_init(&e, state, true, true);
-    status = sobj_dict_snapshot_next(s, sobj_entry_take, &e);
-    if (status == SOBJ_EMPTY)
-        return 0;
-    if (status != SOBJ_OK) {
-        sobj_raise(state, status);
-        return -1;
-    }
-    if (sobj_entry_out_both(&e, &key, &value) < 0)
-        return -1;
-    result = PyDict_SetItem(dict, key, value);
-    Py_DECREF(key);
-    Py_DECREF(value);
-    return result < 0 ? -1 : 1;
-}
-
-PyObject *sobj_dict_snapshot(PyObject *op, PyObject *unused)
+PyObject *sobj_dict_snapshot_into(PyObject *op, PyObject *result, bool values,
+                                  int (*put)(PyObject *result,
+                                             struct sobj_entry_out *e))
 {
     SobjHandle *self = (SobjHandle *)op;
     struct sobj_dict_snapshot *s;
-    PyObject *dict = PyDict_New();
+    struct sobj_entry_out e;
     enum sobj_status status;
-    int result = 1;
 
-    if (dict == NULL)
+    if (result == NULL)
         return NULL;
     status = sobj_dict_snapshot_begin(self->core, &s);
     if (status != SOBJ_OK) {
-        Py_DECREF(dict);
+        Py_DECREF(result);
         return sobj_raise(self->state, status);
     }
     /* Making objects may run the collector, and that any code: it may use this dict,
      * take snapshots of it, fork. No section is open then. */
-    while (result > 0)
-        result = snapshot_step(self->state, s, dict);
+    do {
+        sobj_entry_out_init(&e, self->state, true, values);
+        status = sobj_dict_snapshot_next(s, sobj_entry_take, &e);
+    } while (status == SOBJ_OK && put(result, &e) == 0);
     sobj_dict_snapshot_end(s);
-    if (result < 0)
-        Py_CLEAR(dict);
-    return dict;
+    if (status == SOBJ_EMPTY)
+        return result;
+    if (status != SOBJ_OK)
+        sobj_raise(self->state, status);
+    Py_DECREF(result);
+    return NULL;
+}
+
+static int put_item(PyObject *dict, struct sobj_entry_out *e)
+{
+    PyObject *key, *value;
+    int result;
+
+    if (sobj_entry_out_both(e, &key, &value) < 0)
+        return -1;
+    result = PyDict_SetItem(dict, key, value);
+    Py_DECREF(key);
+    Py_DECREF(value);
+    return result;
+}
+
+PyObject *sobj_dict_snapshot(PyObject *self, PyObject *unused)
+{
+    return sobj_dict_snapshot_into(self, PyDict_New(), true, put_item);
 }
 
 /* ---- clear, replace, freeze */
@@ -99,31 +97,30 @@ const char sobj_dict_replace_doc[] = PyDoc_STR("replace($self, mapping_or_iterab
               "leaves the dict as it was. The content of a SharedDict is taken as it is\n"
               "at one moment, too.");
 
-/* Makes a dict with what `source` holds. Returns: a reference that nobody else has
- * unless he has searched the memory for it; NULL with an exception. */
-static struct sobj_object *content_of(struct sobj_state *state, PyObject *source)
+/* Makes one of the type of `self` with what `source` holds. Returns: a reference that
+ * nobody else has unless he has searched the memory for it; NULL with an exception. */
+static struct sobj_object *content_of(SobjHandle *self, PyObject *source)
 {
     struct sobj_object *core = NULL;
-    PyObject *made, *args;
+    PyObject *made;
 
-    if (sobj_dict_check(source)) {
+    if (sobj_handle_check(source) &&
+        sobj_type_of(sobj_handle_core(source)) == sobj_type_of(self->core)) {
         enum sobj_status status;
         Py_BEGIN_ALLOW_THREADS
             ;
             status = sobj_dict_copy(sobj_handle_core(source), &core);
         Py_END_ALLOW_THREADS;
         if (status != SOBJ_OK)
-            sobj_raise(state, status);
+            sobj_raise(self->state, status);
         return core;
     }
-    made = sobj_dict_new_handle(state, 0);
-    args = made != NULL ? PyTuple_Pack(1, source) : NULL;
-    if (args != NULL && sobj_dict_fill(made, args, NULL, "replace") == 0) {
+    made = PyObject_CallOneArg((PyObject *)Py_TYPE(self), source);
+    if (made != NULL) {
         core = sobj_handle_core(made);
         sobj_ref(core);
+        Py_DECREF(made);
     }
-    Py_XDECREF(args);
-    Py_XDECREF(made);
     return core;
 }
 
@@ -135,7 +132,7 @@ PyObject *sobj_dict_replace_all(PyObject *op, PyObject *source)
 
     if (sobj_dict_frozen(self->core))
         return sobj_raise(self->state, SOBJ_FROZEN);
-    content = content_of(self->state, source);
+    content = content_of(self, source);
     if (content == NULL)
         return NULL;
     status = sobj_dict_replace(self->core, content);
@@ -193,6 +190,37 @@ static int remember(PyObject *memo, PyObject *object, PyObject *copy)
     return result;
 }
 
+/* Returns: copy.deepcopy; NULL with an exception. */
+static PyObject *deepcopy_function(void)
+{
+    PyObject *module = PyImport_ImportModule("copy"), *function = NULL;
+
+    if (module != NULL)
+        function = PyObject_GetAttrString(module, "deepcopy");
+    Py_XDECREF(module);
+    return function;
+}
+
+int sobj_dict_deepcopy_first(PyObject *op, PyObject *memo, PyObject **copy)
+{
+    SobjHandle *self = (SobjHandle *)op;
+    PyObject *first, *deep = NULL;
+    int result;
+
+    sobj_ref(self->core);
+    first = sobj_handle_for(self->state, self->core);
+    result = first == NULL ? -1 : first != op;
+    if (result == 1) {
+        deep = deepcopy_function();
+        *copy = deep != NULL ? PyObject_CallFunctionObjArgs(deep, first, memo, NULL)
+                             : NULL;
+        result = *copy != NULL ? 1 : -1;
+    }
+    Py_XDECREF(deep);
+    Py_XDECREF(first);
+    return result;
+}
+
 const char sobj_dict_deepcopy_doc[] = PyDoc_STR("__deepcopy__($self, memo, /)\n--\n\n"
               "Return a new SharedDict whose values are deep copies: containers that it\n"
               "holds are copied too, channels and atomics stay the same objects.");
@@ -200,26 +228,15 @@ const char sobj_dict_deepcopy_doc[] = PyDoc_STR("__deepcopy__($self, memo, /)\n-
 PyObject *sobj_dict_deepcopy(PyObject *op, PyObject *memo)
 {
     SobjHandle *self = (SobjHandle *)op;
-    PyObject *copy = NULL, *module = PyImport_ImportModule("copy"), *deep = NULL;
-    PyObject *first = NULL, *plain = NULL, *key, *value, *copied;
+    PyObject *copy = NULL, *deep, *plain = NULL, *key, *value, *copied;
     Py_ssize_t position = 0;
-    int result = -1;
+    int result = sobj_dict_deepcopy_first(op, memo, &copy);
 
-    deep = module != NULL ? PyObject_GetAttrString(module, "deepcopy") : NULL;
-    if (deep == NULL)
-        goto done;
-    /* A handle from local() is copied as the one that will be met inside, so that the
-     * copy is made once. */
-    sobj_ref(self->core);
-    first = sobj_handle_for(self->state, self->core);
-    if (first == NULL)
-        goto done;
-    if (first != op) {
-        copy = PyObject_CallFunctionObjArgs(deep, first, memo, NULL);
-        result = 0;
-        goto done;
-    }
-    copy = sobj_dict_new_handle(self->state, 0);
+    if (result != 0)
+        return result == 1 ? copy : NULL;
+    result = -1;
+    deep = deepcopy_function();
+    copy = deep != NULL ? sobj_dict_new_handle(self->state, 0) : NULL;
     if (copy == NULL || remember(memo, op, copy) < 0)
         goto done;
     /* A dict of our own: nobody who does not search the memory for it changes it. */
@@ -237,9 +254,7 @@ PyObject *sobj_dict_deepcopy(PyObject *op, PyObject *memo)
         Py_DECREF(key);
     }
 done:
-    Py_XDECREF(first);
     Py_XDECREF(plain);
-    Py_XDECREF(module);
     Py_XDECREF(deep);
     if (result < 0)
         Py_CLEAR(copy);

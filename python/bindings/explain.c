@@ -148,7 +148,7 @@ struct advice {
 static const struct advice mutables[] = {
     {&PyList_Type, "use tuple(x)"},
     {&PyDict_Type, "use a SharedDict"},
-    {&PySet_Type, "use frozenset(x)"},
+    {&PySet_Type, "use frozenset(x) or a SharedSet"},
     {&PyByteArray_Type, "use bytes(x)"},
 };
 

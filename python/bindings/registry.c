@@ -21,6 +21,7 @@
 static const char *const kinds[SOBJ_TYPES] = {
     [SOBJ_TYPE_ATOMIC_INT] = "AtomicInt",
     [SOBJ_TYPE_DICT] = "SharedDict",
+    [SOBJ_TYPE_SET] = "SharedSet",
     [SOBJ_TYPE_CHANNEL] = "Channel",
 };
 

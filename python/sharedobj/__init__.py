@@ -7,7 +7,7 @@ UnresolvedError.
 """
 
 # Not collections.abc: this one is there in every interpreter, whatever its path.
-from _collections_abc import ItemsView, KeysView, MutableMapping, ValuesView
+from _collections_abc import ItemsView, KeysView, MutableMapping, MutableSet, ValuesView
 
 from . import _sharedobj
 from ._sharedobj import (
@@ -16,6 +16,7 @@ from ._sharedobj import (
     AtomicInt,
     Channel,
     SharedDict,
+    SharedSet,
     __version__,
     attach,
     collect,
@@ -56,6 +57,7 @@ __all__ = [
     "ChannelTimeout",
     "NotShareableError",
     "SharedDict",
+    "SharedSet",
     "UnresolvedError",
     "__version__",
     "attach",
@@ -70,6 +72,7 @@ __all__ = [
 ]
 
 MutableMapping.register(SharedDict)
+MutableSet.register(SharedSet)
 KeysView.register(_sharedobj.SharedDictKeys)
 ValuesView.register(_sharedobj.SharedDictValues)
 ItemsView.register(_sharedobj.SharedDictItems)

@@ -53,6 +53,29 @@ def test_shared_dict() -> None:
     assert_type(anything, so.SharedDict[Any, Any])
 
 
+def test_shared_set() -> None:
+    s: so.SharedSet[str] = so.SharedSet(["a", "b"])
+    assert_type(s.add("c"), bool)
+    assert_type(s.discard("c"), bool)
+    assert_type(s.pop(), str)
+    assert_type(s.snapshot(), set[str])
+    assert_type(s.copy(), so.SharedSet[str])
+    assert_type([item for item in s], list[str])
+    assert_type(s | {1}, so.SharedSet[str | int])
+    assert_type(s & {1}, so.SharedSet[str])
+    assert_type({1} - s, set[int])
+    assert_type(s.union([1.5]), so.SharedSet[str | float])
+    s |= {"d"}
+    assert_type(s, so.SharedSet[str])
+    with pytest.raises(TypeError):
+        s |= ["e"]  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        hash(s)
+    s.add(5)  # type: ignore[arg-type]
+    assert s == {"a", "d", 5} and len(so.SharedSet[int]([1, 2])) == 2
+    assert_type(so.SharedSet(), so.SharedSet[Any])
+
+
 def test_channel() -> None:
     channel: so.Channel[list[int]] = so.Channel(2)
     with channel:
