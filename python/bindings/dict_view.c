@@ -176,7 +176,9 @@ static PyMethodDef iter_methods[] = {
     {NULL},
 };
 
-PyDoc_STRVAR(iter_doc, "Iterator over a SharedDict or SharedSet in insertion order, or backward.");
+PyDoc_STRVAR(
+    iter_doc,
+    "Iterator over a SharedDict or SharedSet in insertion order, or backward.");
 
 static PyType_Slot iter_slots[] = {
     {Py_tp_dealloc, iter_dealloc},
@@ -349,11 +351,11 @@ static PyMethodDef set_methods[] = {
 /* For values; and for keys and items, which are sets. */
 #define NO_SET {Py_tp_methods, values_methods}
 #define SET                                                                            \
-    {Py_tp_methods, set_methods}, {Py_tp_richcompare, sobj_sets_richcompare},     \
-        {Py_tp_hash, PyObject_HashNotImplemented}, {Py_nb_and, sobj_sets_and},    \
-        {Py_nb_or, sobj_sets_or}, {Py_nb_xor, sobj_sets_xor},                \
+    {Py_tp_methods, set_methods}, {Py_tp_richcompare, sobj_sets_richcompare},          \
+        {Py_tp_hash, PyObject_HashNotImplemented}, {Py_nb_and, sobj_sets_and},         \
+        {Py_nb_or, sobj_sets_or}, {Py_nb_xor, sobj_sets_xor},                          \
     {                                                                                  \
-        Py_nb_subtract, sobj_sets_subtract                                        \
+        Py_nb_subtract, sobj_sets_subtract                                             \
     }
 
 #define VIEW_SLOTS(view, doc, contain, set)                                            \

@@ -212,8 +212,8 @@ int sobj_dict_deepcopy_first(PyObject *op, PyObject *memo, PyObject **copy)
     result = first == NULL ? -1 : first != op;
     if (result == 1) {
         deep = deepcopy_function();
-        *copy = deep != NULL ? PyObject_CallFunctionObjArgs(deep, first, memo, NULL)
-                             : NULL;
+        *copy =
+            deep != NULL ? PyObject_CallFunctionObjArgs(deep, first, memo, NULL) : NULL;
         result = *copy != NULL ? 1 : -1;
     }
     Py_XDECREF(deep);

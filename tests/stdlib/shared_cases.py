@@ -1,6 +1,6 @@
 """Runs cases of the standard library's test suite on our types, in a process of its own.
 
-usage: shared_cases.py mapping|dict [PATH]     PATH: a further folder of the package `test`
+usage: shared_cases.py mapping|dict|set|mixed [PATH]   PATH: a further folder of the package `test`
 
 Prints one JSON object: {"Class.case": [outcome, last line of the report]}, with the outcomes
 ok, failed, skipped, and left: it has passed, but left something of ours alive.
@@ -10,13 +10,14 @@ import ast
 import gc
 import io
 import json
+import re
 import sys
 import types
 import unittest
 from pathlib import Path
 
 import sharedobj
-from sharedobj import SharedDict, _sharedobj
+from sharedobj import SharedDict, SharedSet, _sharedobj
 
 
 class UseSharedDict(ast.NodeTransformer):
@@ -57,6 +58,56 @@ class UseSharedDict(ast.NodeTransformer):
         return self.call(node, ast.GeneratorExp(pair, node.generators))
 
 
+class UseSharedSet(ast.NodeTransformer):
+    """Where the source says set, {...} or {x for ...}, it shall mean SharedSet."""
+
+    def visit_Name(self, node):
+        if node.id == "set":
+            return ast.copy_location(ast.Name("SharedSet", node.ctx), node)
+        return node
+
+    def visit_Attribute(self, node):
+        if ast.unparse(node) == "operator.add":  # an item, and something without any
+            return ast.copy_location(ast.Constant(None), node)
+        return self.generic_visit(node)
+
+    def visit_ClassDef(self, node):
+        # A class that is made from set stays that: SharedSet has no subclasses.
+        node.body = [self.visit(item) for item in node.body]
+        return node
+
+    def call(self, node, items):
+        new = ast.Call(ast.Name("SharedSet", ast.Load()), [items], [])
+        return ast.copy_location(new, node)
+
+    def visit_Set(self, node):
+        self.generic_visit(node)
+        return self.call(node, ast.List(node.elts, ast.Load()))
+
+    def visit_SetComp(self, node):
+        self.generic_visit(node)
+        return self.call(node, ast.GeneratorExp(node.elt, node.generators))
+
+
+def bare_repr(thing):
+    """The repr of a set, without what ours says about its type."""
+    text = repr(thing)
+    if type(thing) is not SharedSet:
+        return text
+    return text.removeprefix("SharedSet(").removesuffix(")") or "set()"
+
+
+def module_of(name, tree, **names):
+    """Returns: the module that the changed source of `name` makes."""
+    ast.fix_missing_locations(tree)
+    module = types.ModuleType(f"shared_{name.replace('.', '_')}")
+    module.__file__ = sys.modules[name].__file__
+    vars(module).update(names)
+    sys.modules[module.__name__] = module
+    exec(compile(tree, module.__name__, "exec"), module.__dict__)
+    return module
+
+
 def mapping_cases():
     from test import mapping_tests
 
@@ -72,12 +123,29 @@ def dict_cases():
     for node in tree.body:
         if isinstance(node, ast.ClassDef) and node.name in wanted:
             node.body = [UseSharedDict().visit(item) for item in node.body]
-    ast.fix_missing_locations(tree)
-    module = types.ModuleType("shared_test_dict")
-    module.SharedDict, module.__file__ = SharedDict, test.test_dict.__file__
-    sys.modules[module.__name__] = module
-    exec(compile(tree, "shared_test_dict", "exec"), module.__dict__)
+    module = module_of("test.test_dict", tree, SharedDict=SharedDict)
     return [getattr(module, name) for name in wanted]
+
+
+def set_cases():
+    """All there is about set, with SharedSet in the place of every set. Not run: what is
+    about frozensets and subclasses of either; and the classes whose every case uses items
+    that do mischief in their __eq__."""
+    import test.test_set
+
+    tree = UseSharedSet().visit(ast.parse(Path(test.test_set.__file__).read_bytes()))
+    module = module_of("test.test_set", tree, SharedSet=SharedSet, repr=bare_repr)
+    for name, cls in list(vars(module).items()):
+        is_cases = isinstance(cls, type) and issubclass(cls, unittest.TestCase)
+        if is_cases and not re.search("Subclass|FrozenSet|Mutating", name):
+            yield cls
+
+
+def mixed_cases():
+    """What set and frozenset have in common, and set alone: SharedSet meets plain sets."""
+    from test import test_set
+
+    yield type("TestSet", (test_set.TestSet,), {"thetype": SharedSet, "basetype": SharedSet})
 
 
 class Outcomes(unittest.TextTestResult):
@@ -125,6 +193,9 @@ def run(case):
     return found
 
 
+CASES = {"mapping": mapping_cases, "dict": dict_cases, "set": set_cases, "mixed": mixed_cases}
+
+
 def main():
     # Cases that have failed leave half of their work, and complain about it.
     sys.unraisablehook = lambda unraisable: None
@@ -134,7 +205,7 @@ def main():
 
         test.__path__.extend(path)
     found = {}
-    for cls in {"mapping": mapping_cases, "dict": dict_cases}[which]():
+    for cls in CASES[which]():
         for name in unittest.defaultTestLoader.getTestCaseNames(cls):
             found |= run(cls(name))
     print(json.dumps(found))
