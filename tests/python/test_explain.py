@@ -34,7 +34,7 @@ def numpy_like(name, base):
     [
         ([1], r"^value is a list; use tuple\(x\), or send it through a Channel, which makes a c"),
         ({}, r"^value is a dict; use a SharedDict, or send it through a Channel"),
-        (set(), r"^value is a set; use frozenset\(x\), or send"),
+        (set(), r"^value is a set; use frozenset\(x\) or a SharedSet, or send"),
         (bytearray(), r"^value is a bytearray; use bytes\(x\), or send"),
         ((1, [2]), r"^value\[1\] is a list;"),
         ((1, (2, (3, {}))), r"^value\[1\]\[1\]\[1\] is a dict;"),
