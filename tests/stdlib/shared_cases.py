@@ -182,15 +182,14 @@ def live():
     return {name: counts[name] for name in ("objects", "blobs", "nodes")}
 
 
-def run(case):
-    """Returns: {name: (outcome, text)} of one case."""
-    before = live()
+def run(case, before):
+    """Returns: {name: (outcome, text)} of one case, and what is alive after it."""
     found = unittest.TextTestRunner(io.StringIO(), resultclass=Outcomes).run(case).found
     del case
     after = live()
     if after != before and next(iter(found.values()))[0] == "ok":
         found = {name: ("left", f"{before}, then {after}") for name in found}
-    return found
+    return found, after
 
 
 CASES = {"mapping": mapping_cases, "dict": dict_cases, "set": set_cases, "mixed": mixed_cases}
@@ -204,10 +203,12 @@ def main():
         import test
 
         test.__path__.extend(path)
-    found = {}
-    for cls in CASES[which]():
+    classes = list(CASES[which]())
+    found, alive = {}, live()
+    for cls in classes:
         for name in unittest.defaultTestLoader.getTestCaseNames(cls):
-            found |= run(cls(name))
+            outcome, alive = run(cls(name), alive)
+            found |= outcome
     print(json.dumps(found))
 
 
