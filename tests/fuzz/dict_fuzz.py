@@ -2,64 +2,33 @@
 
 usage: dict_fuzz.py [--steps N] [--seconds S] [--seed SEED]        (or: make fuzz ARGS="...")
 
-What is compared after each step: the result, or the type of the exception, bit for bit; and
-every CHECK steps the content, its order in both directions, and the length. The keys come from
-a small pool of troublemakers: equal numbers of different types, equal hashes, NaNs, tuples of
-all that, lone surrogates, huge ints; in some phases also from many ints and texts, so that the
-table grows and shrinks. A run depends on nothing but its seed.
-
-What differs on purpose is not asked: a NaN comes out as a fresh object, so that Python's own
-sets and comparisons, which look at the identity first, take it for another one.
+The content is compared with its order, in both directions. What differs on purpose is not asked: a
+NaN comes out as a fresh object, so that Python's own sets and comparisons, which look at the
+identity first, take it for another one.
 """
 
-import argparse
 import math
-import random
 import sys
-import time
-from collections import Counter, OrderedDict, deque
+from collections import Counter, OrderedDict
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
+sys.path.insert(0, str(Path(__file__).parent))
 
-from values import identical
+from differential import (
+    NAN,
+    NOT_HASHABLE,
+    Mismatch,
+    Raised,
+    Run,
+    alike,
+    has_nan,
+    identical,
+    main,
+    outcome,
+)
 
-from sharedobj import MISSING, AtomicInt, Channel, NotShareableError, SharedDict
+from sharedobj import MISSING, AtomicInt, Channel, SharedDict
 
-CHECK = 256
-NAN = math.nan
-PRIME = sys.hash_info.modulus
-
-
-def troublemakers():
-    numbers = [
-        0, False, 0.0, -0.0, 0j, 1, True, 1.0, 1 + 0j, -1, -1.0, -2, -2.0, 2.5, 3j,
-        PRIME, PRIME + 1, 2 * PRIME, -PRIME, float(2**61), 2**61, 2**60, -(2**60) - 1, 2**63,
-        2**64, 10**22, 1e22, 10**30, -(10**30), 10**400, math.inf, -math.inf, 5e-324, 1e300, NAN,
-    ]  # fmt: skip
-    texts = [
-        "",
-        "a",
-        "b",
-        "\x00",
-        "é",
-        "ÿy",
-        "€",
-        "\ud800",
-        "a\udfff",
-        "\U0001f600",
-        "1",
-        "k" * 5000,
-    ]
-    others = [None, b"", b"a", b"1", b"\xff" * 5000, (), frozenset(), Channel(), Channel()]
-    flat = [*numbers, *texts[:8], *others[:3]]
-    tuples = [(x,) for x in flat[::2]] + [(1, x) for x in flat[1::4]] + [((), (NAN, (1.0, "a")))]
-    sets = [frozenset((x, "s")) for x in flat[::5]] + [frozenset((1, 2)), frozenset((2.0, True))]
-    return [*numbers, *texts, *others, *tuples, *sets]
-
-
-KEYS = troublemakers()
-NOT_HASHABLE = [[], {}, set(), [1], ({},), ((), [2]), AtomicInt(), SharedDict()]
 VALUES = [
     *range(-3, 8), True, False, 0.0, -0.0, 1.5, -1e300, 1e300, NAN, math.inf, 2**53, 2**53 + 1,
     2**60 - 1, 2**60, -(2**60), 2**70, 10**40, None, "", "text", "\ud800x", "long " * 40, b"bytes",
@@ -70,93 +39,22 @@ NUMBERS = [0, 1, -1, 2, 0.5, -0.0, 1e300, 2**60, -(2**70), True, 2**53, 1e16, 10
 NOT_SHAREABLE = [[], {}, {1}, object(), (1, [2]), bytearray()]
 
 
-SIMPLE = {int, str, bytes, bool, type(None)}
-
-
-def alike(a, b):
-    """Whether both are the same, bit for bit; quick for what there is most of."""
-    kind = type(a)
-    if a is b or kind is not type(b):
-        return a is b
-    if kind in SIMPLE:
-        return a == b
-    if kind is tuple or kind is list:
-        return len(a) == len(b) and all(map(alike, a, b))
-    return identical(a, b)
-
-
-class Mismatch(AssertionError):
-    pass
-
-
-def has_nan(x):
-    if isinstance(x, (tuple, frozenset)):
-        return any(map(has_nan, x))
-    return x != x
-
-
 def is_number(x):
     return isinstance(x, (int, float))
 
 
-def outcome(function, *args):
-    """The result; or (of a kind of its own) the type of the exception."""
-    try:
-        return function(*args)
-    except NotShareableError:
-        return Raised(TypeError)
-    except Exception as error:
-        return Raised(type(error))
-
-
-class Raised(tuple):
-    def __new__(cls, error):
-        return super().__new__(cls, (error,))
-
-
-class Fuzz:
-    """One run: `d` is what is tested, `o` the dict that it must be like."""
+class Fuzz(Run):
+    program = "dict_fuzz.py"
 
     def __init__(self, seed):
-        self.rng = random.Random(seed)
-        self.random = self.rng.random
+        super().__init__(seed)
         self.d, self.o = SharedDict(), {}
-        self.wide = 0
-        self.trace = deque(maxlen=30)
-        self.steps = 0
-        self.operations = [
-            function
-            for name, function in sorted(vars(type(self)).items())
-            if name.startswith("do_")
-            for _ in range(function.__defaults__[0])
-        ]
-
-    # ---- drawing
-
-    def key(self):
-        if self.wide and self.random() < 0.9:
-            n = int(self.random() * self.wide)
-            return n if n % 3 else f"text {n}"
-        return KEYS[int(self.random() * len(KEYS))]
 
     def value(self):
         return VALUES[int(self.random() * len(VALUES))]
 
     def number(self):
         return NUMBERS[int(self.random() * len(NUMBERS))]
-
-    def some(self, draw, most=8):
-        return [draw() for _ in range(int(self.random() * most))]
-
-    def plain(self):
-        """No NaN: for what compares by ==, and for sets."""
-        while has_nan(key := self.key()):
-            pass
-        return key
-
-    def large(self):
-        """Whether to leave out what looks at all of the dict: most times, if there is much."""
-        return self.random() * len(self.o) > 50
 
     # ---- comparing
 
@@ -214,19 +112,9 @@ class Fuzz:
         args = self.key(), *self.some(self.value, 2)
         self.same(self.d.setdefault(*args), self.o.setdefault(*args))
 
-    def do_clear(self, weight=1):
-        self.d.clear()
-        self.o.clear()
-
     def do_drain(self, weight=1):
         for _ in range(int(self.random() * len(self.o) * 1.1)):
             self.do_popitem()
-
-    def do_phase(self, weight=1):
-        self.wide = 0 if self.random() < 0.5 else int(10 ** (1 + 2.5 * self.random()))
-
-    def do_len(self, weight=5):
-        self.same((len(self.d), bool(self.d)), (len(self.o), bool(self.o)))
 
     def items(self):
         return [(self.key(), self.value()) for _ in range(int(self.random() * 8))]
@@ -466,46 +354,6 @@ class Fuzz:
         keys = self.some(self.key)
         self.same(self.d.get_many(keys, "none"), [self.o.get(key, "none") for key in keys])
 
-    # ---- running
-
-    def step(self):
-        operation = self.operations[int(self.random() * len(self.operations))]
-        self.trace.append(operation.__name__)
-        self.steps += 1
-        operation(self)
-        if self.steps % CHECK == 0:
-            self.check()
-
-
-def fuzz(seed, steps, seconds=math.inf):
-    """Returns: the number of steps done. Raises Mismatch, which says how to repeat it."""
-    run, end = Fuzz(seed), time.monotonic() + seconds
-    try:
-        while run.steps < steps and time.monotonic() < end:
-            for _ in range(min(CHECK, steps - run.steps)):
-                run.step()
-        run.check()
-    except Exception as error:
-        kind = error if isinstance(error, Mismatch) else f"{type(error).__name__}: {error}"
-        raise Mismatch(
-            f"seed {seed}, step {run.steps}: {kind}\nthe last operations: {', '.join(run.trace)}\n"
-            f"to repeat it: dict_fuzz.py --seed {seed} --steps {run.steps}"
-        ) from error
-    return run.steps
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=5_000_000)
-    parser.add_argument("--seconds", type=float, default=math.inf)
-    parser.add_argument("--seed", type=int, default=random.randrange(2**32))
-    options = parser.parse_args()
-    print(f"seed {options.seed}", flush=True)
-    begin = time.perf_counter()
-    done = fuzz(options.seed, options.steps, options.seconds)
-    took = time.perf_counter() - begin
-    print(f"{done} steps in {took:.1f} s: no difference ({done / took:.0f} a second)")
-
 
 if __name__ == "__main__":
-    main()
+    main(Fuzz, __doc__)
