@@ -89,40 +89,34 @@ int sobj_set_toggle(PyObject *self, PyObject *item)
 static PyObject *set_snapshot(PyObject *self, PyObject *unused);
 
 /* Where an item is only looked for, a set stands for the frozenset of its items, as in a
- * set. Needs: an exception. Returns: the frozenset, and the exception is cleared; NULL
- * with the exception: it is not about a set. */
-static PyObject *frozen_item(PyObject *item)
+ * set. Needs: the exception that says that the item is no key. Returns: as act(). */
+static int act_on_frozen(SobjHandle *self, PyObject *item, item_action action)
 {
     PyObject *plain, *frozen;
+    int result = -1;
 
     if (!PyErr_ExceptionMatches(PyExc_TypeError) ||
         !(PySet_Check(item) || sobj_set_check(item)))
-        return NULL;
+        return -1;
     PyErr_Clear();
     plain = PySet_Check(item) ? Py_NewRef(item) : set_snapshot(item, NULL);
-    if (plain == NULL)
-        return NULL;
-    frozen = PyFrozenSet_New(plain);
-    Py_DECREF(plain);
-    return frozen;
+    frozen = plain != NULL ? PyFrozenSet_New(plain) : NULL;
+    if (frozen != NULL)
+        result = act(self, frozen, action);
+    Py_XDECREF(frozen);
+    Py_XDECREF(plain);
+    return result;
 }
 
 /* As act(), and a set will do for a frozenset. */
-static int act_on_any(PyObject *op, PyObject *item, item_action action)
+static inline int act_on_any(PyObject *op, PyObject *item, item_action action)
 {
     SobjHandle *self = (SobjHandle *)op;
     struct sobj_py_key k;
-    PyObject *frozen;
-    int result;
 
-    if (sobj_py_key_init(self->state, item, &k) == 0)
-        return act_on_key(self, &k, action);
-    frozen = frozen_item(item);
-    if (frozen == NULL)
-        return -1;
-    result = act(self, frozen, action);
-    Py_DECREF(frozen);
-    return result;
+    if (sobj_py_key_init(self->state, item, &k) < 0)
+        return act_on_frozen(self, item, action);
+    return act_on_key(self, &k, action);
 }
 
 static int set_contains(PyObject *self, PyObject *item)

@@ -2,7 +2,6 @@
 
 import queue
 from collections.abc import (
-    Set as AbstractSet,
     Callable,
     ItemsView,
     Iterable,
@@ -12,6 +11,9 @@ from collections.abc import (
     MutableMapping,
     MutableSet,
     ValuesView,
+)
+from collections.abc import (
+    Set as AbstractSet,
 )
 from types import MappingProxyType, TracebackType
 from typing import Any, ClassVar, Final, Generic, Self, SupportsIndex, final, overload
