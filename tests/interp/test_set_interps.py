@@ -219,3 +219,44 @@ def test_interpreters_end_while_others_use_it():
         stop.set(1)
     running.join()
     assert {x for x in s if isinstance(x, int)} == set(range(300))
+
+
+def test_it_is_used_while_its_interpreter_is_torn_down():
+    """By what outlives the modules: nothing may crash, and the set lives on."""
+    s = SharedSet(range(10))
+    with Sub() as sub:
+        sub.run(
+            """if 1:
+            import sys, sharedobj as so
+
+            class Late:
+                s, walk, make = s, iter(s), so.SharedSet
+
+                def __del__(self):
+                    s = self.s
+                    for action in (
+                        lambda: s.add("late"),
+                        lambda: s | {1},
+                        lambda: {1} & s,
+                        lambda: s.snapshot(),
+                        lambda: s.copy(),
+                        lambda: repr(s),
+                        lambda: list(self.walk),
+                        lambda: self.make([1]),
+                        lambda: s.difference_update([object()]),
+                        lambda: {1} in s,
+                        lambda: s.__ior__(5),
+                        lambda: s.local(),
+                    ):
+                        try:
+                            action()
+                        except Exception:
+                            pass
+
+            sys.late = so._sharedobj.late = late = Late()
+            late.me = late
+            del late, s
+            """,
+            s=s,
+        )
+    assert set(range(10)) <= s
