@@ -167,7 +167,8 @@ PyDoc_STRVAR(
     "pop($self, /)\n--\n\n"
     "Remove an item and return it; KeyError if there is none.\n\n"
     "Atomic: one caller gets the item. It is the one that was added last; one\n"
-    "that is just being added may be missed.");
+    "that is just being added may be missed. An item that cannot be made here\n"
+    "(UnresolvedError) stays.");
 
 static PyObject *set_pop(PyObject *self, PyObject *unused)
 {

@@ -2,12 +2,14 @@
 
 import collections
 import copy
+import datetime
 import gc
 import inspect
 import math
 import operator
 import pickle
 import sys
+import uuid
 from collections.abc import MutableSet, Set
 
 import pytest
@@ -76,6 +78,8 @@ def test_pop_gives_back_what_was_added():
 
 
 def test_items_are_keys():
+    given = [datetime.date(2024, 2, 29), uuid.UUID(int=7), (datetime.timedelta(1), "x")]
+    assert list(SharedSet(given)) == given
     s = SharedSet([1, 1.0, True, 1 + 0j, 0.0, -0.0, math.nan, -math.nan])
     assert len(s) == 3 and identical(list(s)[:2], [1, 0.0]), "the first spelling stays"
     assert math.nan in s and True in s

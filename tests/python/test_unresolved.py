@@ -109,6 +109,29 @@ def test_popitem_of_a_key_whose_name_has_changed(modules):
     assert d.popitem() == (module.Kind.B, (module.Point(1),)) and len(d) == 0
 
 
+def test_a_set_with_an_item_that_cannot_be_read(modules):
+    module = modules("gone", CODE.format("None"))
+    s = so.SharedSet(["before", module.Kind.A, "after"])
+    del sys.modules["gone"]
+    assert s.pop() == "after"
+    for read in (
+        s.pop, s.snapshot, lambda: list(s), lambda: repr(s), lambda: s & {"before", 1, 2},
+        lambda: s == {"before", 1}, lambda: s.intersection_update(["before"]),
+        lambda: {"x"} | s, lambda: so.SharedSet("x").symmetric_difference_update(s),
+    ):  # fmt: skip
+        with pytest.raises(so.UnresolvedError, match="'gone'"):
+            read()
+    # What need not make it does not.
+    assert len(s) == 2 and "before" in s and s >= {"before"}
+    twin = (s | {"more"}) - {"before"}
+    assert len(twin) == 2 and "more" in twin
+    twin.replace(s)
+    sys.modules["gone"] = module
+    assert s.discard(module.Kind.A) and module.Kind.A in twin
+    assert list(twin) == ["before", module.Kind.A] and twin.pop() is module.Kind.A
+    assert twin == {"before"} == s
+
+
 def test_methods_that_decode(modules):
     """The rest of them fail the same way and change nothing."""
     d, module = stored(modules, CODE.format("Kind.A"))
