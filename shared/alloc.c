@@ -64,6 +64,68 @@ void sobj__free(enum sobj_counter counter, void *p, size_t size)
     free(p);
 }
 
+/* ---- small blocks */
+
+SOBJ_NOINLINE void *sobj__alloc_small_slow(enum sobj_counter counter, size_t size)
+{
+    struct sobj__thread *self = sobj__thread_self();
+
+    if (size > SOBJ__POOL_LARGEST || self == NULL)
+        return sobj__alloc(counter, size);
+    void *p = fault_due() ? NULL : malloc(sobj__class_size(sobj__class_of(size)));
+    return counted(counter, p, size);
+}
+
+/* Frees some blocks of other classes than `class`. Returns: false if there are none. */
+static SOBJ_NOINLINE bool pool_shrink(struct sobj__pool *pool, unsigned class)
+{
+    for (unsigned i = 0; i < SOBJ__POOL_CLASSES; i++) {
+        pool->turn = (pool->turn + 1) % SOBJ__POOL_CLASSES;
+        if (pool->turn == class || pool->blocks[pool->turn] == NULL)
+            continue;
+        for (unsigned n = 0; n < 64 && pool->blocks[pool->turn] != NULL; n++) {
+            void *p = pool->blocks[pool->turn];
+            pool->blocks[pool->turn] = *(void **)p;
+            pool->bytes -= sobj__class_size(pool->turn);
+            free(p);
+        }
+        return true;
+    }
+    return false;
+}
+
+SOBJ_NOINLINE void sobj__free_small_slow(enum sobj_counter counter, void *p,
+                                         size_t size)
+{
+    struct sobj__thread *self = sobj__thread_self();
+
+    if (size > SOBJ__POOL_LARGEST || self == NULL) {
+        sobj__free(counter, p, size);
+        return;
+    }
+    while (self->pool.bytes + size > SOBJ__POOL_BYTES)
+        if (!pool_shrink(&self->pool, sobj__class_of(size))) {
+            sobj__free(counter, p, size);
+            return;
+        }
+    sobj__pool_put(self, counter, p, size);
+}
+
+void sobj__pool_drain(struct sobj__thread *self)
+{
+    for (unsigned class = 0; class < SOBJ__POOL_CLASSES; class++) {
+        void *p, *next;
+        for (p = self->pool.blocks[class]; p != NULL; p = next) {
+            next = *(void **)p;
+            free(p);
+        }
+        self->pool.blocks[class] = NULL;
+    }
+    self->pool.bytes = 0;
+}
+
+/* ---- large blocks */
+
 /* Returns: `size` rounded up to what the system maps. */
 static size_t map_size(size_t size)
 {

@@ -11,6 +11,7 @@
 
 #include "base.h"
 #include "sharedobj/runtime.h"
+#include "thread.h"
 
 /* Returns: `size` bytes aligned to 16, or NULL. */
 void *sobj__alloc(enum sobj_counter counter, size_t size);
@@ -24,5 +25,55 @@ void sobj__free(enum sobj_counter counter, void *p, size_t size);
  * least one. Freed by the twin below, with the same size. */
 void *sobj__alloc_table(size_t size);
 void sobj__free_table(void *p, size_t size);
+
+/* ---- small blocks: what is made and freed all the time, blobs and nodes. A thread keeps
+ * some of what it has freed (struct sobj__pool) and hands it out again. Class c has blocks
+ * of 16 c + 8 bytes, which is what malloc would round to anyway. */
+SOBJ_INLINE unsigned sobj__class_of(size_t size) { return (unsigned)((size + 7) >> 4); }
+SOBJ_INLINE size_t sobj__class_size(unsigned class) { return 16 * (size_t)class + 8; }
+
+void *sobj__alloc_small_slow(enum sobj_counter counter, size_t size);
+void sobj__free_small_slow(enum sobj_counter counter, void *p, size_t size);
+
+SOBJ_INLINE void *sobj__alloc_small(enum sobj_counter counter, size_t size)
+{
+    struct sobj__thread *self = sobj__thread_tls;
+    unsigned class = sobj__class_of(size);
+    void *p;
+
+    if (SOBJ_UNLIKELY(self == NULL || size > SOBJ__POOL_LARGEST ||
+                      self->pool.blocks[class] == NULL || self->fail_after >= 0))
+        return sobj__alloc_small_slow(counter, size);
+    p = self->pool.blocks[class];
+    self->pool.blocks[class] = *(void **)p;
+    self->pool.bytes -= sobj__class_size(class);
+    sobj__count_in(self, counter, 1);
+    sobj__count_in(self, SOBJ_COUNT_BYTES, (int64_t)size);
+    return p;
+}
+
+SOBJ_INLINE void sobj__pool_put(struct sobj__thread *self, enum sobj_counter counter,
+                                void *p, size_t size)
+{
+    unsigned class = sobj__class_of(size);
+
+    *(void **)p = self->pool.blocks[class];
+    self->pool.blocks[class] = p;
+    self->pool.bytes += sobj__class_size(class);
+    sobj__count_in(self, counter, -1);
+    sobj__count_in(self, SOBJ_COUNT_BYTES, -(int64_t)size);
+}
+
+/* `p` is not NULL. */
+SOBJ_INLINE void sobj__free_small(enum sobj_counter counter, void *p, size_t size)
+{
+    struct sobj__thread *self = sobj__thread_tls;
+
+    if (SOBJ_UNLIKELY(self == NULL || size > SOBJ__POOL_LARGEST ||
+                      self->pool.bytes + size > SOBJ__POOL_BYTES))
+        sobj__free_small_slow(counter, p, size);
+    else
+        sobj__pool_put(self, counter, p, size);
+}
 
 #endif

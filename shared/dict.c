@@ -89,6 +89,32 @@ enum sobj_status sobj_dict_get(struct sobj_object *obj, const struct sobj_key *k
     return status;
 }
 
+enum sobj_status sobj_dict_get_pinned(struct sobj_object *obj,
+                                      const struct sobj_key *key, struct sobj_out *out,
+                                      struct sobj_dict_pin **pin, uint64_t *content)
+{
+    enum sobj_status status = SOBJ_NOT_FOUND;
+    struct sobj__probe p;
+    struct sobj__node *n;
+    sobj_cell v;
+
+    *pin = NULL;
+    sobj__probe_init(&p, key);
+    sobj__read_begin();
+    /* Acquire: pairs with the additions around an exchange; precedes the root (W3). */
+    *content = sobj_load_acquire(&sobj__dict_of(obj)->content);
+    SOBJ_PAUSE("dict.pin");
+    n = find(sobj__dict_root(sobj__dict_of(obj)), &p, &v);
+    if (n != NULL) {
+        if ((uint32_t)*content == *content >> 32)
+            *pin = sobj__pin(n);
+        hand_out(out, v);
+        status = SOBJ_OK;
+    }
+    sobj__read_end();
+    return status;
+}
+
 /* ---- finding the place of a change */
 
 enum place_kind { LIVE, DEAD, VACANT };

@@ -56,7 +56,8 @@
  *   L5  A cell that holds a dead node or CLOSED shows nothing ever after; popitem notes
  *       stretches of such cells (dict_last.c).
  *   R1  A node has a reference from its slot or forward (until a grace period after it
- *       has left) and one from each segment; at 0 it is freed at once.
+ *       has left), one from each segment and one from each pin; at 0 it is freed at
+ *       once. A pin is taken in the section that found the node by its slot.
  *   C1  `live` goes up before the exchange that inserts and down again if that fails,
  *       and down after the one that deletes: never too low, exact at rest.
  *   W1  Whatever changes a dict's content, tables or log is one write section that has
@@ -70,6 +71,10 @@
  *       long as the word is the same. So who keeps a node for later reads its value
  *       first and the word then: if that is still the same, the value was the key's at
  *       that moment. (After 2^32 exchanges the halves differ for good.)
+ *   P1  A live value in a pinned node is its key's value at the moment it is read, if the
+ *       content is still that of the node's body (W3): by T1 the node is the end of its
+ *       chain, and no migration replaces nodes. Whoever follows the value enters a
+ *       section first and reads the content inside: then the body outlives the section.
  *   S*  Snapshots: dict_snapshot.h.
  *
  * Progress: all operations are lock-free as long as nobody closes the gate: a thread that

@@ -68,7 +68,7 @@ struct sobj__node *sobj__node_new(const struct sobj__probe *p, sobj_cell value)
     struct sobj__key_extra shape = {key->size, key->given != NULL ? key->given_size : 0,
                                     key->edge_count, key->hosted};
     size_t size = extra ? extra_bytes(&shape) : plain_bytes(key->size);
-    struct sobj__node *n = sobj__alloc(SOBJ_COUNT_NODES, size);
+    struct sobj__node *n = sobj__alloc_small(SOBJ_COUNT_NODES, size);
 
     if (n == NULL)
         return NULL;
@@ -99,7 +99,7 @@ void sobj__node_unref(struct sobj__node *n)
         for (uint32_t i = 0; i < x->edges; i++)
             sobj_unref(edges_of(x)[i]);
     }
-    sobj__free(SOBJ_COUNT_NODES, n, size);
+    sobj__free_small(SOBJ_COUNT_NODES, n, size);
 }
 
 void sobj__node_unref_cb(void *n) { sobj__node_unref(n); }

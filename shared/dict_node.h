@@ -138,6 +138,14 @@ SOBJ_INLINE bool sobj__node_has_key(const struct sobj__node *n,
 struct sobj__node *sobj__node_new(const struct sobj__probe *p, sobj_cell value);
 void sobj__node_unref(struct sobj__node *n);
 void sobj__node_unref_cb(void *n);
+/* Takes a pin. Needs: the section in which `n` was found by its slot (R1). The count has
+ * 31 bits, which takes 64 GiB of holders' entries to fill. */
+SOBJ_INLINE struct sobj_dict_pin *sobj__pin(struct sobj__node *n)
+{
+    /* Relaxed: kept alive by the slot's reference as long as the section lasts. */
+    sobj_add_relaxed(&n->refs, 1);
+    return (struct sobj_dict_pin *)(void *)n;
+}
 /* Fills all but the value. */
 void sobj__node_entry(struct sobj__node *n, struct sobj_entry *entry);
 /* The key of a node, for probing and for another node; points into the node. */

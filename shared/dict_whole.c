@@ -26,12 +26,14 @@ static struct sobj__table *root_exchange(struct sobj__dict *d,
 
     /* SeqCst: begun, before the exchange (W3). */
     sobj_add_seq_cst(&d->content, (uint64_t)1 << 32);
+    SOBJ_PAUSE("dict.clearing");
     do {
         fresh->body->epoch = old->body->epoch + 1;
         SOBJ_PAUSE("dict.clear");
         /* SeqCst: everything goes at this moment; against move_chunk. A root that has
          * changed makes us count anew: two bodies must not share an epoch (L2). */
     } while (!sobj_cas_seq_cst(&d->root, &old, fresh));
+    SOBJ_PAUSE("dict.cleared");
     /* SeqCst: finished, after the exchange (W3). */
     sobj_add_seq_cst(&d->content, 1);
     return old;

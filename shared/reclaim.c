@@ -25,24 +25,14 @@ static bool batch_grow(struct sobj__batch *b)
     return true;
 }
 
-void sobj__retire(void *p, void (*free_fn)(void *p), size_t bytes)
+SOBJ_NOINLINE void sobj__retire_slow(void *p, void (*free_fn)(void *p), size_t bytes)
 {
     struct sobj__thread *self = sobj__thread_self();
-    struct sobj__batch *b;
 
-    if (SOBJ_UNLIKELY(self == NULL))
-        goto no_memory;
-    b = &self->batch;
-    if (SOBJ_UNLIKELY(b->count == b->capacity) && !batch_grow(b))
-        goto no_memory;
-    b->items[b->count++] = (struct sobj__retired){p, free_fn};
-    b->bytes += bytes;
-    if (SOBJ_UNLIKELY(b->count >= sobj__batch_items(b) ||
-                      b->bytes >= sobj__batch_bytes(b)))
-        b->due = true;
-    return;
-
-no_memory:
+    if (SOBJ_LIKELY(self != NULL) && batch_grow(&self->batch)) {
+        sobj__batch_put(&self->batch, p, free_fn, bytes);
+        return;
+    }
     if (!urcu_bp_read_ongoing()) {
         sobj__grace_period();
         free_fn(p);
@@ -86,8 +76,11 @@ static void run_round(struct sobj__batch *b)
     b->due = false;
     sobj__read_end();
     grace_period(b);
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
+        if (i + 8 < count)
+            __builtin_prefetch(items[i + 8].p, 1);
         items[i].free(items[i].p);
+    }
     if (b->items == NULL) {
         b->items = items;
         b->capacity = capacity;

@@ -8,7 +8,7 @@
  * 2012): it registers threads by itself and survives fork and the death of a thread.
  *
  * There is no helper thread. Each thread collects what it retires in a batch; the
- * thread that fills one (1024 pointers or 256 KiB; more while readers are slow) runs the
+ * thread that fills one (4096 pointers or 256 KiB; more while readers are slow) runs the
  * grace period itself at the end of its section, with the host's lock released. So
  * retired memory is bounded per thread, however long a reader is descheduled.
  *
@@ -40,7 +40,7 @@ extern struct sobj_hooks sobj__hooks;
 /* The limits of a batch. A grace period that had to wait for a descheduled reader takes
  * milliseconds (liburcu then sleeps 10 at a time) instead of microseconds; as long as
  * that happens the limits double, up to 16 times, so that the wait is shared by more. */
-#define SOBJ__BATCH_ITEMS 1024u
+#define SOBJ__BATCH_ITEMS 4096u
 #define SOBJ__BATCH_BYTES ((size_t)256 << 10)
 #define SOBJ__BATCH_SCALE_MAX 4u
 
@@ -99,6 +99,18 @@ SOBJ_INLINE void sobj__write_begin(void)
         sobj__fork_gate_pass();
 }
 
+/* The same for callers that must not wait, nor let go of the host's lock. Returns: false
+ * if the gate is closed; then there is no section. */
+SOBJ_INLINE bool sobj__write_try(void)
+{
+    sobj_assert_test(!urcu_bp_read_ongoing()); /* R3 */
+    urcu_bp_read_lock();
+    if (SOBJ_LIKELY(sobj_load_relaxed(&sobj__fork_gate) == 0)) /* Relaxed: as above. */
+        return true;
+    sobj__read_end();
+    return false;
+}
+
 SOBJ_INLINE void sobj__write_end(void)
 {
     struct sobj__thread *self;
@@ -118,7 +130,36 @@ void sobj__grace_period(void);
  * fork takes over the batches of vanished threads and relies on finding them whole.
  * Never fails. When the batch cannot grow for want of memory, the call waits for a grace
  * period itself; inside a section, where it must not, `p` is leaked. */
-void sobj__retire(void *p, void (*free_fn)(void *p), size_t bytes);
+void sobj__retire_slow(void *p, void (*free_fn)(void *p), size_t bytes);
+SOBJ_INLINE void sobj__batch_put(struct sobj__batch *b, void *p,
+                                 void (*free_fn)(void *p), size_t bytes)
+{
+    b->items[b->count++] = (struct sobj__retired){p, free_fn};
+    b->bytes += bytes;
+    if (SOBJ_UNLIKELY(b->count >= sobj__batch_items(b) ||
+                      b->bytes >= sobj__batch_bytes(b)))
+        b->due = true;
+}
+SOBJ_INLINE void sobj__retire(void *p, void (*free_fn)(void *p), size_t bytes)
+{
+    struct sobj__thread *self = sobj__thread_tls;
+
+    if (SOBJ_UNLIKELY(self == NULL || self->batch.count == self->batch.capacity))
+        sobj__retire_slow(p, free_fn, bytes);
+    else
+        sobj__batch_put(&self->batch, p, free_fn, bytes);
+}
+
+/* Returns: what this thread retired last and has not begun to free, or NULL. It may still
+ * be changed to mean more of the same. Needs: as retire(). */
+SOBJ_INLINE struct sobj__retired *sobj__retired_last(void)
+{
+    struct sobj__thread *self = sobj__thread_tls;
+
+    return SOBJ_LIKELY(self != NULL && self->batch.count != 0)
+               ? &self->batch.items[self->batch.count - 1]
+               : NULL;
+}
 
 /* Frees all that this thread has retired. Needs: no section. Blocks: as above. */
 void sobj__reclaim_flush(void);

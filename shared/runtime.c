@@ -118,6 +118,8 @@ void sobj_collect(void)
 {
     sobj__tickets_sweep(NULL);
     sobj__reclaim_flush();
+    if (sobj__thread_tls != NULL)
+        sobj__pool_drain(sobj__thread_tls);
 }
 
 enum sobj_status sobj_registry(struct sobj_object **out)

@@ -37,6 +37,7 @@ static void thread_exit(void *record)
 
     sobj__threads.leaves(t);
     sobj__reclaim_flush();
+    sobj__pool_drain(t);
     pthread_mutex_lock(&sobj__threads.lock);
     unlink_locked(t);
     sobj__thread_tls = NULL;
@@ -57,6 +58,7 @@ SOBJ_NOINLINE struct sobj__thread *sobj__thread_make(void)
         return NULL;
     }
     pthread_mutex_lock(&sobj__threads.lock);
+    t->known.serial = ++sobj__threads.serials;
     t->next = sobj__threads.head;
     if (t->next != NULL)
         t->next->prev = t;
@@ -77,6 +79,24 @@ uint64_t sobj__thread_random(void)
     x ^= x >> 7;
     x ^= x << 17;
     return self->random = x;
+}
+
+struct sobj_thread *sobj_thread(void)
+{
+    struct sobj__thread *self = sobj__thread_self();
+
+    return SOBJ_LIKELY(self != NULL) ? &self->known : NULL;
+}
+
+bool sobj_thread_ended(uint64_t serial)
+{
+    struct sobj__thread *t;
+
+    pthread_mutex_lock(&sobj__threads.lock);
+    for (t = sobj__threads.head; t != NULL && t->known.serial != serial; t = t->next)
+        ;
+    pthread_mutex_unlock(&sobj__threads.lock);
+    return t == NULL;
 }
 
 int64_t sobj_count(enum sobj_counter counter)

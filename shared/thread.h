@@ -32,14 +32,38 @@ struct sobj__batch {
 };
 
 struct sobj__passenger; /* flight.h */
+/* Blocks that were freed and may be used again, by size; alloc.c. A batch of retired
+ * blobs comes back at once and then lasts for as many new ones, so the pool may be as
+ * large as a batch. Owner thread only; not counted as live.
+ *
+ * AddressSanitizer is to see each block end, so there nothing is kept. */
+#if defined(__SANITIZE_ADDRESS__)
+#define SOBJ__POOL_BYTES ((size_t)0)
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SOBJ__POOL_BYTES ((size_t)0)
+#endif
+#endif
+#ifndef SOBJ__POOL_BYTES
+#define SOBJ__POOL_BYTES ((size_t)256 << 10)
+#endif
+#define SOBJ__POOL_LARGEST ((size_t)512)
+#define SOBJ__POOL_CLASSES 33u
+struct sobj__pool {
+    void *blocks[SOBJ__POOL_CLASSES]; /* linked through their first words */
+    size_t bytes;
+    unsigned turn; /* the class that had to make room last */
+};
 
 struct sobj__thread {
     /* atomic, written by the owner */
     _Atomic(int64_t) counts[SOBJ_COUNTERS];
     /* owner thread only */
-    int64_t fail_after; /* fault injection: < 0 is off */
-    uint64_t random;    /* xorshift state */
+    struct sobj_thread known; /* `serial` is const */
+    int64_t fail_after;       /* fault injection: < 0 is off */
+    uint64_t random;          /* xorshift state */
     struct sobj__batch batch;
+    struct sobj__pool pool;
     /* guarded by sobj__flights.lock */
     struct sobj__passenger *waits; /* for a flight of another thread; or NULL */
     /* guarded by sobj__threads.lock */
@@ -53,6 +77,7 @@ struct sobj__threads {
     /* Called first when a thread ends: for what it holds in higher layers. Const. */
     void (*leaves)(struct sobj__thread *t);
     struct sobj__thread *head;                /* guarded by lock */
+    uint64_t serials;                         /* given out; guarded by lock */
     _Atomic(int64_t) departed[SOBJ_COUNTERS]; /* of threads that have ended */
 };
 extern struct sobj__threads sobj__threads;
@@ -67,6 +92,15 @@ SOBJ_INLINE struct sobj__thread *sobj__thread_self(void)
     return SOBJ_LIKELY(self != NULL) ? self : sobj__thread_make();
 }
 
+/* Adds to a counter of `self`, which is this thread's record. */
+SOBJ_INLINE void sobj__count_in(struct sobj__thread *self, enum sobj_counter counter,
+                                int64_t n)
+{
+    /* Relaxed load and store: only the owner writes. */
+    sobj_store_relaxed(&self->counts[counter],
+                       sobj_load_relaxed(&self->counts[counter]) + n);
+}
+
 /* Adds to one of this thread's counters. */
 SOBJ_INLINE void sobj__count(enum sobj_counter counter, int64_t n)
 {
@@ -77,10 +111,11 @@ SOBJ_INLINE void sobj__count(enum sobj_counter counter, int64_t n)
         sobj_add_relaxed(&sobj__threads.departed[counter], n);
         return;
     }
-    /* Relaxed load and store: only the owner writes. */
-    sobj_store_relaxed(&self->counts[counter],
-                       sobj_load_relaxed(&self->counts[counter]) + n);
+    sobj__count_in(self, counter, n);
 }
+
+/* Frees what a thread keeps for further use. Needs: the thread itself, or nobody. */
+void sobj__pool_drain(struct sobj__thread *self);
 
 /* A cheap pseudo-random number; not for secrets. */
 uint64_t sobj__thread_random(void);

@@ -21,7 +21,7 @@ struct sobj_blob *sobj_blob_new(enum sobj_blob_kind kind, unsigned aux, uint64_t
 
     if (size > SOBJ_BLOB_MAX)
         return NULL;
-    b = sobj__alloc(SOBJ_COUNT_BLOBS, blob_bytes(size, edges));
+    b = sobj__alloc_small(SOBJ_COUNT_BLOBS, blob_bytes(size, edges));
     if (b == NULL)
         return NULL;
     atomic_init(&b->refs, 1);
@@ -31,24 +31,40 @@ struct sobj_blob *sobj_blob_new(enum sobj_blob_kind kind, unsigned aux, uint64_t
     return b;
 }
 
-static void blob_unref(struct sobj_blob *b)
+SOBJ_INLINE void blob_unref(struct sobj_blob *b, uint32_t n)
 {
-    /* AcqRel: all uses of the blob precede its end. */
-    if (sobj_sub_acq_rel(&b->refs, 1) != 1)
+    /* Acquire, AcqRel: all uses of the blob precede its end. Who sees only references of
+     * his own is alone: to take a further one needs a reference, or a section in which
+     * the blob was found in a cell whose reference still counts. */
+    if (sobj_load_acquire(&b->refs) != n && sobj_sub_acq_rel(&b->refs, n) != n)
         return;
     struct sobj_object **edges = sobj_blob_edges(b);
     for (uint32_t i = 0; i < b->edges; i++)
         sobj_unref(edges[i]);
-    sobj__free(SOBJ_COUNT_BLOBS, b, blob_bytes(sobj_blob_size(b), b->edges));
+    sobj__free_small(SOBJ_COUNT_BLOBS, b, blob_bytes(sobj_blob_size(b), b->edges));
 }
 
-static void blob_unref_cb(void *b) { blob_unref(b); }
+/* The free low bits of a retired blob's address: further references that go with it. */
+#define MORE ((uintptr_t)15)
+
+static void blob_unref_cb(void *p)
+{
+    blob_unref((struct sobj_blob *)((uintptr_t)p & ~MORE),
+               (uint32_t)((uintptr_t)p & MORE) + 1);
+}
+
+void sobj_blob_ref(struct sobj_blob *b, uint32_t n)
+{
+    /* Relaxed: kept alive by the caller's reference or section. */
+    sobj_add_relaxed(&b->refs, n);
+}
+
+void sobj_blob_unref(struct sobj_blob *b, uint32_t n) { blob_unref(b, n); }
 
 void sobj_cell_ref(sobj_cell c)
 {
     if (sobj_is_blob(c)) {
-        /* Relaxed: kept alive by the caller's reference or section. */
-        sobj_add_relaxed(&sobj_to_blob(c)->refs, 1);
+        sobj_blob_ref(sobj_to_blob(c), 1);
     } else if (sobj_is_object(c)) {
         sobj_ref(sobj_to_object(c));
     }
@@ -57,7 +73,7 @@ void sobj_cell_ref(sobj_cell c)
 void sobj_cell_unref(sobj_cell c)
 {
     if (sobj_is_blob(c))
-        blob_unref(sobj_to_blob(c));
+        blob_unref(sobj_to_blob(c), 1);
     else if (sobj_is_object(c))
         sobj_unref(sobj_to_object(c));
 }
@@ -66,6 +82,13 @@ void sobj__cell_retire(sobj_cell c)
 {
     if (sobj_is_blob(c)) {
         struct sobj_blob *b = sobj_to_blob(c);
+        struct sobj__retired *last = sobj__retired_last();
+        /* A value that lay in many cells is often replaced in one after the other. */
+        if (last != NULL && last->free == blob_unref_cb &&
+            (uintptr_t)last->p - (uintptr_t)b < MORE) {
+            last->p = (char *)last->p + 1;
+            return;
+        }
         sobj__retire(b, blob_unref_cb, blob_bytes(sobj_blob_size(b), b->edges));
     } else if (sobj_is_object(c)) {
         sobj__retire(sobj_to_object(c), sobj__object_unref_cb, sizeof(void *));

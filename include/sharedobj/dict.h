@@ -147,6 +147,69 @@ size_t sobj_dict_bytes(const struct sobj_object *d);
 /* Grows so that `entries` keys fit without another migration; a hint, never fails. */
 void sobj_dict_reserve(struct sobj_object *d, size_t entries);
 
+/* ---- pins: how a host finds the value of a key again without looking the key up.
+ *
+ * A pin is a counted reference to the place where the value of a key lies. While it is
+ * held the place stays readable, whatever happens to the dict. Beside it goes `content`,
+ * what sobj_dict_content said before the look-up that gave the pin:
+ *
+ *     cell = sobj_dict_pin_look(pin, place, content);
+ *     if (sobj_dict_pin_shows(cell))
+ *         cell is the value of the key at this moment
+ *     else
+ *         nothing follows: look the key up
+ *
+ * That a cell shows is enough to say that the key is there. An immediate cell is the
+ * value; a pointer may be compared, and followed only inside the `take` of
+ * sobj_dict_pin_get or while its blob is kept alive by a reference (sobj_cell_ref).
+ * A host with a blob pinned by a reference of its own may take the same pointer for the
+ * same value. A pin keeps the key's memory, not the value. */
+struct sobj_dict_pin {
+    sobj_cell value; /* written by others at any time; read it by sobj_dict_pin_look */
+};
+
+/* Returns: where the dict keeps its content word, for as long as it lives. The word has
+ * another value as soon as a clear() or replace() has begun, and while one is running its
+ * halves differ: {begun:32 | finished:32}. */
+const uint64_t *sobj_dict_content(const struct sobj_object *d);
+
+/* Returns: the value of the pin's key, or a cell that does not show. `content` is what
+ * came with the pin. Progress: wait-free; needs no section. */
+static inline sobj_cell sobj_dict_pin_look(const struct sobj_dict_pin *pin,
+                                           const uint64_t *place, uint64_t content)
+{
+    /* Acquire: pairs with the store of the value; and the content is read after it, so
+     * that no clear() or replace() had begun when the value was read. */
+    sobj_cell cell = __atomic_load_n(&pin->value, __ATOMIC_ACQUIRE);
+
+    /* Relaxed: see above; nothing is read through it. */
+    return __atomic_load_n(place, __ATOMIC_RELAXED) == content ? cell : SOBJ_MISSING;
+}
+static inline bool sobj_dict_pin_shows(sobj_cell cell)
+{
+    return !sobj_is_special(cell) || sobj_special_kind(cell) < SOBJ_SP_MISSING;
+}
+
+/* As sobj_dict_get, and pins the key if it is there. Returns: OK, the value, and in `*pin`
+ * a pin with its `*content`, or NULL while the dict is being cleared; NOT_FOUND. */
+enum sobj_status sobj_dict_get_pinned(struct sobj_object *d, const struct sobj_key *key,
+                                      struct sobj_out *out, struct sobj_dict_pin **pin,
+                                      uint64_t *content);
+/* Gets the value through a pin. Returns: OK and the value; STALE: look the key up.
+ * Progress: wait-free. */
+enum sobj_status sobj_dict_pin_get(struct sobj_object *d,
+                                   const struct sobj_dict_pin *pin, uint64_t content,
+                                   struct sobj_out *out);
+/* Stores through a pin, as sobj_dict_set does. Returns: OK, `value` consumed; STALE:
+ * nothing done, `value` still the caller's: use sobj_dict_set.
+ * The pin is not used any more when the call lets go of the host's lock. */
+enum sobj_status sobj_dict_pin_set(struct sobj_object *d, struct sobj_dict_pin *pin,
+                                   uint64_t content, sobj_cell value);
+/* Ends a pin. The dict itself may be gone. May free the key, and with it references to
+ * cores that it holds: hold nothing then (a key of plain text, bytes or numbers holds
+ * none). */
+void sobj_dict_pin_drop(struct sobj_dict_pin *pin);
+
 /* ---- iteration in insertion order, or backward
  * Shows every key that stays throughout exactly once, none twice, keys inserted after
  * the start never, and ends. Between steps it holds no section, only a piece of the

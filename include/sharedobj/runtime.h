@@ -55,6 +55,17 @@ void sobj_domain_abandon(struct sobj_domain *domain);
 /* The same, and frees it. Needs: no thread waits in it. */
 void sobj_domain_free(struct sobj_domain *domain);
 
+/* ---- Threads: what a host may want to know of the one that calls. */
+struct sobj_thread {
+    uint64_t serial; /* names the thread; never 0, never used again */
+    uint32_t count;  /* the host's, for what it likes */
+};
+/* Returns: of this thread, as long as it runs; NULL on no memory. */
+struct sobj_thread *sobj_thread(void);
+/* Returns: whether the thread of that serial has ended, or will call no function of the
+ * core any more under this name. */
+bool sobj_thread_ended(uint64_t serial);
+
 /* ---- Figures: sums over all threads, exact when nothing is running. */
 enum sobj_counter {
     SOBJ_COUNT_OBJECTS, /* live cores */

@@ -193,6 +193,9 @@ struct sobj_blob *sobj_blob_new(enum sobj_blob_kind kind, unsigned aux, uint64_t
 void sobj_cell_ref(sobj_cell c);
 /* Drops a reference that the caller owns; no shared cell may hold it any more. */
 void sobj_cell_unref(sobj_cell c);
+/* The same for `n` references to a blob at once, which cost as much as one. */
+void sobj_blob_ref(struct sobj_blob *b, uint32_t n);
+void sobj_blob_unref(struct sobj_blob *b, uint32_t n);
 /* Returns: whether both are the same value: type and content, bit for bit. */
 bool sobj_cell_same(sobj_cell a, sobj_cell b);
 

@@ -24,8 +24,7 @@
 #include "sharedobj/channel.h"
 #include "sharedobj/dict.h"
 #include "sharedobj/value.h"
-
-struct sobj_state;
+#include "state.h"
 
 /* Values of up to this many bytes are copied inside the read section. */
 #define SOBJ_DIRECT_MAX ((size_t)16 << 10)
@@ -54,6 +53,34 @@ static inline int sobj_encode_fast(PyObject *v, sobj_cell *cell)
     return 1;
 }
 
+static inline struct sobj_encoded *sobj_encoded_at(struct sobj_state *state,
+                                                   PyObject *value)
+{
+    uint64_t hash = (uint64_t)(uintptr_t)value * 0x9e3779b97f4a7c15u;
+
+    return &state->local->encoded[hash >> 61];
+}
+_Static_assert(SOBJ_ENCODED == 8, "three bits choose the place");
+void sobj_encoded_refill(struct sobj_encoded *e);
+
+/* A str that was encoded before. Returns: whether it is kept, and a reference to its blob
+ * in `*cell`. */
+static inline int sobj_encode_again(struct sobj_state *state, PyObject *value,
+                                    sobj_cell *cell)
+{
+#ifndef Py_GIL_DISABLED
+    struct sobj_encoded *e = sobj_encoded_at(state, value);
+
+    if (e->object == value) {
+        *cell = sobj_from_blob(e->blob);
+        if (--e->credit == 0)
+            sobj_encoded_refill(e);
+        return 1;
+    }
+#endif
+    return 0;
+}
+
 int sobj_encode_slow(struct sobj_state *state, PyObject *value, sobj_cell *cell);
 
 /* Encodes a value. Returns: 0 and a new reference in `*cell`, or -1 with
@@ -62,7 +89,9 @@ int sobj_encode_slow(struct sobj_state *state, PyObject *value, sobj_cell *cell)
 static inline int sobj_encode(struct sobj_state *state, PyObject *value,
                               sobj_cell *cell)
 {
-    return sobj_encode_fast(value, cell) ? 0 : sobj_encode_slow(state, value, cell);
+    if (sobj_encode_fast(value, cell) || sobj_encode_again(state, value, cell))
+        return 0;
+    return sobj_encode_slow(state, value, cell);
 }
 
 /* Encodes a message: what is not made of built-in types is pickled, which runs Python

@@ -22,21 +22,12 @@ void sobj_dict_key_error(PyObject *key)
 
 PyObject *sobj_dict_lookup(SobjHandle *self, PyObject *key)
 {
-    struct sobj_py_key k;
-    struct sobj_value_out out;
-    enum sobj_status status;
-
-    if (sobj_py_key_init(self->state, key, &k) < 0)
-        return NULL;
-    sobj_value_out_init(&out, self->state);
-    status = sobj_dict_get(self->core, &k.key, &out.out);
-    sobj_py_key_fini(&k);
-    return status == SOBJ_OK ? sobj_value_out_finish(&out) : NULL;
+    return sobj_cache_get((DictHandle *)self, key);
 }
 
 static PyObject *dict_subscript(PyObject *self, PyObject *key)
 {
-    PyObject *value = sobj_dict_lookup((SobjHandle *)self, key);
+    PyObject *value = sobj_cache_get((DictHandle *)self, key);
 
     if (value == NULL && !PyErr_Occurred())
         sobj_dict_key_error(key);
@@ -52,6 +43,7 @@ static int remove_key(SobjHandle *self, PyObject *key)
         return -1;
     status = sobj_dict_remove(self->core, &k.key, NULL);
     sobj_py_key_fini(&k);
+    sobj_cache_forget((DictHandle *)self, key);
     if (status == SOBJ_OK)
         return 1;
     if (status == SOBJ_NOT_FOUND)
@@ -94,24 +86,16 @@ static int dict_ass_subscript(PyObject *self, PyObject *key, PyObject *value)
     int found;
 
     if (value != NULL)
-        return sobj_dict_store((SobjHandle *)self, key, value);
+        return sobj_cache_set((DictHandle *)self, key, value);
     found = remove_key((SobjHandle *)self, key);
     if (found == 0)
         sobj_dict_key_error(key);
     return found == 1 ? 0 : -1;
 }
 
-int sobj_dict_has(PyObject *op, PyObject *key)
+int sobj_dict_has(PyObject *self, PyObject *key)
 {
-    SobjHandle *self = (SobjHandle *)op;
-    struct sobj_py_key k;
-    enum sobj_status status;
-
-    if (sobj_py_key_init(self->state, key, &k) < 0)
-        return -1;
-    status = sobj_dict_get(self->core, &k.key, NULL);
-    sobj_py_key_fini(&k);
-    return status == SOBJ_OK;
+    return sobj_cache_has((DictHandle *)self, key);
 }
 
 static Py_ssize_t dict_length(PyObject *self)
@@ -426,11 +410,13 @@ static PyObject *dict_items(PyObject *self, PyObject *unused)
 
 PyDoc_STRVAR(sizeof_doc,
              "__sizeof__($self, /)\n--\n\n"
-             "Return the bytes of handle and shared table, without values.");
+             "Return the bytes of the handle with its read cache and of the shared\n"
+             "table, without values.");
 
 static PyObject *dict_sizeof(PyObject *self, PyObject *unused)
 {
     return PyLong_FromSize_t((size_t)Py_TYPE(self)->tp_basicsize +
+                             sobj_cache_bytes((DictHandle *)self) +
                              sobj_dict_bytes(sobj_handle_core(self)));
 }
 
@@ -505,8 +491,15 @@ static PyGetSetDef dict_getset[] = {
     {NULL},
 };
 
+static void dict_fini(SobjHandle *self)
+{
+    sobj_cache_fini((DictHandle *)self);
+}
+
+static void dict_dealloc(PyObject *self) { sobj_handle_dealloc_with(self, dict_fini); }
+
 static PyType_Slot dict_slots[] = {
-    SOBJ_HANDLE_SLOTS(sobj_handle_dealloc, sobj_handle_traverse),
+    SOBJ_HANDLE_SLOTS(dict_dealloc, sobj_handle_traverse),
     {Py_tp_new, dict_new},
     {Py_tp_doc, (void *)type_doc},
     {Py_tp_methods, dict_methods},
@@ -525,7 +518,7 @@ static PyType_Slot dict_slots[] = {
 
 static PyType_Spec dict_spec = {
     .name = "sharedobj.SharedDict",
-    .basicsize = sizeof(SobjHandle),
+    .basicsize = sizeof(DictHandle),
     .flags = SOBJ_HANDLE_FLAGS | Py_TPFLAGS_MAPPING,
     .slots = dict_slots,
 };

@@ -4,6 +4,7 @@
 #define SOBJ_PY_DICT_TYPE_H
 
 #include "convert.h"
+#include "dict_cache.h"
 #include "handle.h"
 
 enum dict_part { DICT_KEYS, DICT_VALUES, DICT_ITEMS };

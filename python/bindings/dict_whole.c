@@ -87,7 +87,10 @@ const char sobj_dict_clear_doc[] =
 
 PyObject *sobj_dict_clear_all(PyObject *self, PyObject *unused)
 {
-    return none_or_raise(self, sobj_dict_clear(sobj_handle_core(self)));
+    enum sobj_status status = sobj_dict_clear(sobj_handle_core(self));
+
+    sobj_cache_flush(sobj_cache_of((DictHandle *)self));
+    return none_or_raise(self, status);
 }
 
 const char sobj_dict_replace_doc[] = PyDoc_STR("replace($self, mapping_or_iterable, /)\n--\n\n"

@@ -139,8 +139,8 @@ bool sobj__small_int(PyObject *v, sobj_cell *cell)
 
 /* ---- leaves as cells */
 
-static int blob_cell(enum sobj_blob_kind kind, unsigned aux, const void *data,
-                     size_t size, int64_t hash, sobj_cell *cell)
+static inline int blob_cell(enum sobj_blob_kind kind, unsigned aux, const void *data,
+                            size_t size, int64_t hash, sobj_cell *cell)
 {
     struct sobj_blob *b = sobj_blob_new(kind, aux, size, 0, hash);
 
@@ -184,7 +184,7 @@ static int int_cell(PyObject *v, sobj_cell *cell)
     return r;
 }
 
-static int str_cell(PyObject *v, sobj_cell *cell)
+static inline int str_cell(PyObject *v, sobj_cell *cell)
 {
     unsigned aux = sobj__str_aux(v);
     size_t size = (size_t)PyUnicode_GET_LENGTH(v) * sobj_str_width(aux);
@@ -290,8 +290,59 @@ done:
     return result;
 }
 
+/* ---- what was encoded before; see struct sobj_encoded */
+
+static void encoded_drop(struct sobj_encoded *e)
+{
+    struct sobj_encoded old = *e;
+
+    memset(e, 0, sizeof *e);
+    if (old.object != NULL) {
+        sobj_blob_unref(old.blob, old.credit);
+        Py_DECREF(old.object);
+    }
+}
+
+void sobj_encoded_flush(struct sobj_local *local)
+{
+    for (int i = 0; i < SOBJ_ENCODED; i++)
+        encoded_drop(&local->encoded[i]);
+}
+
+void sobj_encoded_refill(struct sobj_encoded *e)
+{
+    /* The reference that was just handed out keeps the blob alive. */
+    e->credit = SOBJ_ENCODED_CREDIT;
+    sobj_blob_ref(e->blob, e->credit);
+    if (++e->refills > SOBJ_ENCODED_REFILLS)
+        encoded_drop(e);
+}
+
+/* Encodes a str that is not kept; keeps it if it has just been here. */
+static int encode_str(struct sobj_state *state, PyObject *value, sobj_cell *cell)
+{
+    if (str_cell(value, cell) < 0)
+        return -1;
+#ifndef Py_GIL_DISABLED
+    struct sobj_encoded *e = sobj_encoded_at(state, value);
+    if (e->seen != value) {
+        e->seen = value;
+    } else if (PyUnicode_GET_LENGTH(value) <= SOBJ_ENCODED_MAX &&
+               state->local->domain != NULL) {
+        encoded_drop(e);
+        e->object = Py_NewRef(value);
+        e->blob = sobj_to_blob(*cell);
+        e->credit = SOBJ_ENCODED_CREDIT;
+        sobj_blob_ref(e->blob, e->credit);
+    }
+#endif
+    return 0;
+}
+
 int sobj_encode_slow(struct sobj_state *state, PyObject *value, sobj_cell *cell)
 {
+    if (PyUnicode_CheckExact(value) && PyUnicode_GET_LENGTH(value) > 1)
+        return encode_str(state, value, cell);
     int r = sobj__encode_leaf(sobj__kind_of(value), value, cell);
 
     if (r != 0)

@@ -243,7 +243,9 @@ PyObject *sobj_handle_find(struct sobj_state *state, const struct sobj_object *c
 #endif
 }
 
-void sobj_handle_dealloc(PyObject *op)
+void sobj_handle_dealloc(PyObject *op) { sobj_handle_dealloc_with(op, NULL); }
+
+void sobj_handle_dealloc_with(PyObject *op, void (*fini)(SobjHandle *))
 {
     SobjHandle *self = (SobjHandle *)op;
     PyTypeObject *type = Py_TYPE(op);
@@ -263,8 +265,11 @@ void sobj_handle_dealloc(PyObject *op)
     if (self->weakrefs != NULL)
         PyObject_ClearWeakRefs(op);
 #endif
-    if (core != NULL)
+    if (core != NULL) {
         module = self->state->module;
+        if (fini != NULL)
+            fini(self);
+    }
     type->tp_free(op);
     Py_XDECREF(module);
     Py_DECREF(type);

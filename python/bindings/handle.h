@@ -63,6 +63,8 @@ int sobj_handle_add_type(PyObject *module, struct sobj_state *state,
 /* For the type's slots. A type with fields of its own must not let go of them before the
  * handle has left the table: that could run code which finds it there (W1, handle.c). */
 void sobj_handle_dealloc(PyObject *self);
+/* The same; calls `fini` after that, for those fields. */
+void sobj_handle_dealloc_with(PyObject *self, void (*fini)(SobjHandle *self));
 int sobj_handle_traverse(PyObject *self, visitproc visit, void *arg);
 extern PyMemberDef sobj_handle_members[];
 #define SOBJ_HANDLE_SLOTS(dealloc, traverse)                                           \

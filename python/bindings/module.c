@@ -5,6 +5,7 @@
  * a writable static but CPython's own PyModuleDef.
  */
 #include "crossinterp.h"
+#include "dict_cache.h"
 #include "errors.h"
 #include "handle.h"
 #include "hooks.h"
@@ -36,6 +37,9 @@ static int module_clear(PyObject *module)
     if (state == NULL)
         return 0;
     state->cleared = true;
+    sobj_caches_flush(state);
+    if (state->local != NULL)
+        sobj_encoded_flush(state->local);
     for (int i = 0; i < SOBJ_TYPES; i++)
         Py_CLEAR(state->types[i]);
     for (int i = 0; i < SOBJ_ERRORS; i++)
@@ -90,10 +94,15 @@ PyDoc_STRVAR(
     "Free what this thread has let go of and could not free yet.\n\n"
     "Memory that other threads may still be reading is freed in batches; this\n"
     "waits until they have moved on (some microseconds, with the GIL released).\n"
-    "It also drops what is kept by pickles whose lease has ended.");
+    "It also drops what is kept by pickles whose lease has ended, and what the read\n"
+    "caches of this interpreter's SharedDict handles keep.");
 
 static PyObject *module_collect(PyObject *module, PyObject *unused)
 {
+    struct sobj_state *state = sobj_state_of_module(module);
+
+    sobj_caches_flush(state);
+    sobj_encoded_flush(state->local);
     sobj_collect();
     Py_RETURN_NONE;
 }

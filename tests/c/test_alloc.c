@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Counted allocation: figures, alignment, faults, tables. */
+/* Counted allocation: figures, alignment, faults, small blocks, tables. */
 #include "alloc.h"
 
 #include <string.h>
@@ -94,6 +94,78 @@ static void test_tables(void)
     balance_check(&b, "tables");
 }
 
+/* ---- small blocks */
+
+#define MANY 20000
+
+static size_t pooled(void) { return sobj__thread_tls->pool.bytes; }
+
+static void test_small(void)
+{
+    struct balance b = balance_begin();
+    int64_t blobs = sobj_count(SOBJ_COUNT_BLOBS), bytes = sobj_count(SOBJ_COUNT_BYTES);
+    bool keeps = SOBJ__POOL_BYTES != 0;
+    unsigned char *p[600];
+
+    ok(pooled() == 0, "nothing is kept after a collection");
+    for (size_t size = 8; size < 600; size++) {
+        p[size] = sobj__alloc_small(SOBJ_COUNT_BLOBS, size);
+        expect(p[size] != NULL && (uintptr_t)p[size] % 16 == 0, "aligned");
+        memset(p[size], (int)size, size);
+        bytes += (int64_t)size;
+    }
+    ok(sobj_count(SOBJ_COUNT_BLOBS) == blobs + 592 &&
+           sobj_count(SOBJ_COUNT_BYTES) == bytes,
+       "counted as asked for");
+    for (size_t size = 8; size < 600; size++) {
+        expect(p[size][0] == (unsigned char)size && p[size][size - 1] == p[size][0],
+               "%zu bytes of its own", size);
+        sobj__free_small(SOBJ_COUNT_BLOBS, p[size], size);
+    }
+    ok(!keeps || pooled() > 100 * 1000, "some of it is kept");
+    void *again = sobj__alloc_small(SOBJ_COUNT_NODES, 300);
+    ok(!keeps || again == p[312],
+       "and comes again for one of about the size");
+    sobj__free_small(SOBJ_COUNT_NODES, again, 300);
+    sobj_fail_allocation(0);
+    ok(sobj__alloc_small(SOBJ_COUNT_NODES, 300) == NULL, "a fault finds it, too");
+    sobj_collect();
+    ok(pooled() == 0, "a collection frees it");
+    balance_check(&b, "small blocks");
+}
+
+/* Returns: the most that was kept while as many blocks were freed. */
+static size_t free_many(size_t size)
+{
+    static void *p[MANY];
+    size_t most = 0;
+
+    for (int i = 0; i < MANY; i++)
+        p[i] = sobj__alloc_small(SOBJ_COUNT_BLOBS, size);
+    for (int i = 0; i < MANY; i++) {
+        sobj__free_small(SOBJ_COUNT_BLOBS, p[i], size);
+        if (pooled() > most)
+            most = pooled();
+    }
+    return most;
+}
+
+static void test_small_limit(void)
+{
+    struct balance b = balance_begin();
+    size_t limit = SOBJ__POOL_BYTES != 0 ? SOBJ__POOL_BYTES + 16 : 0;
+    size_t first = free_many(24), second = free_many(500);
+
+    ok(first <= limit && second <= limit, "%zu and %zu bytes are kept", first, second);
+    ok(first * 10 >= limit * 9 && second * 10 >= limit * 9,
+       "as many as may be, of the size that is used");
+    void *p = sobj__thread_tls->pool.blocks[sobj__class_of(500)];
+    void *q = sobj__alloc_small(SOBJ_COUNT_BLOBS, 500);
+    ok(SOBJ__POOL_BYTES == 0 || p == q, "the last size has made room for itself");
+    sobj__free_small(SOBJ_COUNT_BLOBS, q, 500);
+    balance_check(&b, "the limit of small blocks");
+}
+
 static void two_blocks(void *context)
 {
     void *p = sobj__alloc(SOBJ_COUNT_BLOCKS, 8);
@@ -119,6 +191,8 @@ int main(void)
     test_figures();
     test_faults();
     test_tables();
+    test_small();
+    test_small_limit();
     test_walker();
     return tap_end();
 }

@@ -70,7 +70,7 @@ static void free_chain(void *p)
 static void free_many(void *p)
 {
     (void)p;
-    for (int i = 0; i < 3000; i++)
+    for (unsigned i = 0; i < 3 * SOBJ__BATCH_ITEMS; i++)
         sobj__retire(&freed, count_free, 0);
 }
 
@@ -101,7 +101,7 @@ static void test_nested(void)
     sobj__write_begin();
     sobj__retire(NULL, free_many, SOBJ__BATCH_BYTES << SOBJ__BATCH_SCALE_MAX);
     sobj__write_end();
-    ok(take_freed() == 3000, "a free function that retires much");
+    ok(take_freed() == 3 * SOBJ__BATCH_ITEMS, "a free function that retires much");
     sobj__write_begin();
     sobj__retire((void *)20, free_deep, SOBJ__BATCH_BYTES << SOBJ__BATCH_SCALE_MAX);
     sobj__write_end();

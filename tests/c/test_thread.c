@@ -117,6 +117,43 @@ static void test_use_after_exit(void)
     balance_check(&b, "use of the core after its own destructor");
 }
 
+/* ---- names of threads */
+
+struct named {
+    uint64_t serial[4];
+};
+
+static void take_name(struct member *m)
+{
+    struct named *n = m->shared;
+
+    n->serial[m->index] = sobj_thread()->serial;
+    crew_meet(m);
+    for (unsigned i = 0; i < m->count; i++) {
+        expect(!sobj_thread_ended(n->serial[i]), "runs");
+        expect((n->serial[i] == n->serial[m->index]) == (i == m->index),
+               "one name each");
+    }
+    crew_meet(m);
+}
+
+static void test_names(void)
+{
+    struct named first, second;
+    uint64_t mine = sobj_thread()->serial;
+
+    ok(mine != 0 && sobj_thread()->serial == mine && !sobj_thread_ended(mine),
+       "this thread has a name");
+    crew_run(4, 1, 0, take_name, &first);
+    crew_run(4, 1, 0, take_name, &second);
+    for (int i = 0; i < 4; i++) {
+        expect(sobj_thread_ended(first.serial[i]), "has ended");
+        for (int k = 0; k < 4; k++)
+            expect(first.serial[i] != second.serial[k], "never used again");
+    }
+    ok(!sobj_thread_ended(mine), "and still runs");
+}
+
 static void test_random(void)
 {
     uint64_t seen = 0, all = ~(uint64_t)0;
@@ -136,6 +173,7 @@ int main(void)
     test_sum_while_threads_end();
     test_flush_at_exit();
     test_use_after_exit();
+    test_names();
     test_random();
     return tap_end();
 }

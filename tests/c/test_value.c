@@ -236,6 +236,39 @@ static void test_retire(void)
     balance_check(&b, "retired cells");
 }
 
+/* One value in many cells, replaced in one after the other: all its references go, with
+ * the last of them the blob, and no other blob's. */
+static void test_retire_one_of_many(void)
+{
+    struct balance b = balance_begin();
+    int64_t blobs = sobj_count(SOBJ_COUNT_BLOBS);
+    sobj_cell c = blob_of(SOBJ_BLOB_BYTES, 0, "12345678", 8, NULL);
+    sobj_cell d = blob_of(SOBJ_BLOB_BYTES, 0, "12345678", 8, NULL);
+    uint32_t batch;
+
+    sobj_blob_ref(sobj_to_blob(c), 100);
+    sobj__write_begin();
+    sobj__cell_retire(c);
+    batch = sobj__thread_tls->batch.count;
+    for (int i = 1; i < 16; i++)
+        sobj__cell_retire(c);
+    ok(sobj__thread_tls->batch.count == batch, "sixteen references go as one");
+    sobj__cell_retire(c);
+    ok(sobj__thread_tls->batch.count == batch + 1, "more do not");
+    sobj__cell_retire(d);
+    for (int i = 17; i < 100; i++)
+        sobj__cell_retire(c);
+    sobj__write_end();
+    sobj_collect();
+    ok(sobj_count(SOBJ_COUNT_BLOBS) == blobs + 1, "the other one has gone");
+    ok(sobj_to_blob(c)->refs == 1, "a hundred have gone, one is left");
+    sobj_blob_ref(sobj_to_blob(c), 7);
+    sobj_blob_unref(sobj_to_blob(c), 7);
+    sobj_blob_unref(sobj_to_blob(c), 1);
+    ok(sobj_count(SOBJ_COUNT_BLOBS) == blobs, "then none");
+    balance_check(&b, "one value in many cells");
+}
+
 int main(void)
 {
     tap_begin();
@@ -244,5 +277,6 @@ int main(void)
     test_specials();
     test_blobs();
     test_retire();
+    test_retire_one_of_many();
     return tap_end();
 }

@@ -3,7 +3,8 @@
  * member inserts and removes others, so that a table of few slots is moved all the
  * time, and the recorded histories are checked against a dict that does one thing after
  * the other. In half of the rounds clear(), replace(), snapshots and copies join in,
- * which span the keys; then all keys are one object.
+ * which span the keys; then all keys are one object. Half of the members keep pins and
+ * read and store through them where they can.
  *
  * Taking the last entry is recorded as the removal of the key that came out, which must
  * fit with all else that happens to that key; which key it may be is checked by
@@ -168,10 +169,17 @@ struct round {
     int64_t end; /* when to stop */
 };
 
+/* What a member keeps of a key. */
+struct kept {
+    struct sobj_dict_pin *pin; /* NULL: none */
+    uint64_t content;
+};
+
 struct step {
     struct round *r;
     struct op *op;
     const struct sobj_key *key;
+    struct kept *kept; /* NULL: without pins */
     int64_t a, b;
 };
 
@@ -184,6 +192,48 @@ static void begin(struct step *s, unsigned thread, unsigned kind, int64_t key)
         s->op = history_invoke(&s->r->h, thread, kind, (uint64_t)key, s->a, s->b);
 }
 
+static void kept_drop(struct kept *k)
+{
+    if (k->pin != NULL)
+        sobj_dict_pin_drop(k->pin);
+    k->pin = NULL;
+}
+
+/* As sobj_dict_get. Half of the reads of an immediate take the cell that was looked at,
+ * the others go through the pin like those of a blob. */
+static enum sobj_status get(struct step *s, struct value_out *out)
+{
+    struct sobj_object *d = s->r->d;
+    struct kept *k = s->kept;
+
+    if (k == NULL)
+        return sobj_dict_get(d, s->key, &out->out);
+    if (k->pin != NULL) {
+        sobj_cell cell = sobj_dict_pin_look(k->pin, sobj_dict_content(d), k->content);
+        if (sobj_dict_pin_shows(cell) && !sobj_is_pointer(cell) && s->b % 2 == 0) {
+            out->out.cell = cell;
+            return SOBJ_OK;
+        }
+        if (sobj_dict_pin_get(d, k->pin, k->content, &out->out) == SOBJ_OK)
+            return SOBJ_OK;
+        kept_drop(k);
+    }
+    return sobj_dict_get_pinned(d, s->key, &out->out, &k->pin, &k->content);
+}
+
+/* As sobj_dict_set. */
+static enum sobj_status set(struct step *s, sobj_cell value)
+{
+    struct kept *k = s->kept;
+
+    if (k != NULL && k->pin != NULL) {
+        if (sobj_dict_pin_set(s->r->d, k->pin, k->content, value) == SOBJ_OK)
+            return SOBJ_OK;
+        kept_drop(k);
+    }
+    return sobj_dict_set(s->r->d, s->key, value);
+}
+
 static void run_step(struct step *s, unsigned kind)
 {
     struct sobj_object *d = s->r->d;
@@ -194,11 +244,11 @@ static void run_step(struct step *s, unsigned kind)
 
     switch ((enum entry_kind)kind) {
     case ENTRY_GET:
-        status = sobj_dict_get(d, s->key, &out.out);
+        status = get(s, &out);
         history_respond(h, s->op, status == SOBJ_OK, value_of(&out));
         break;
     case ENTRY_SET:
-        status = sobj_dict_set(d, s->key, a);
+        status = set(s, a);
         history_respond(h, s->op, status == SOBJ_OK, 0);
         return;
     case ENTRY_ADD:
@@ -358,6 +408,8 @@ static void record_whole(struct member *m, struct round *r)
 
 static void record(struct member *m, struct round *r)
 {
+    struct kept kept[KEYS] = {{NULL, 0}};
+
     for (int i = 0; i < OPERATIONS; i++) {
         int64_t n = (int64_t)rng_below(&m->rng, KEYS);
         bool numbers = n == 0; /* key 0 is the one that is incremented */
@@ -375,6 +427,7 @@ static void record(struct member *m, struct round *r)
         }
         if (rng_below(&m->rng, 3) == 0)
             kind = ENTRY_REMOVE; /* so that much is inserted, too */
+        s.kept = m->index % 2 == 0 ? &kept[n] : NULL;
         s.a = small(&m->rng, numbers);
         s.b = small(&m->rng, numbers);
         if (kind == ENTRY_CAS && rng_below(&m->rng, 2))
@@ -382,6 +435,8 @@ static void record(struct member *m, struct round *r)
         begin(&s, m->index, kind, n);
         run_step(&s, kind);
     }
+    for (int i = 0; i < KEYS; i++)
+        kept_drop(&kept[i]);
 }
 
 /* Other keys come and go: each takes a slot that only a migration empties; many at once

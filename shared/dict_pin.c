@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/* L3: pins of the dict; contract in sharedobj/dict.h, invariants P1 and W3 in
+ * dict_internal.h. Pins are taken in dict.c, where keys are looked up.
+ *
+ * A pin is a node with one more reference. After P. E. McKenney's rule for leaving a
+ * read section with a pointer ("Is Parallel Programming Hard", chapter 9): the count is
+ * raised inside the section that protects the node, so that it cannot be 0 by then.
+ *
+ * A store through a pin is the change of `change_live` in dict.c at a place that needs no
+ * search, and it tells those who wait for the key in the same way (K1). It does nothing
+ * else that a mode of the dict might have to know of: any mode bit sends the caller to
+ * the ordinary operation. It does not help a migration either; who searches a table does.
+ */
+#include "dict_watch.h"
+
+_Static_assert(offsetof(struct sobj__node, value) ==
+                       offsetof(struct sobj_dict_pin, value) &&
+                   sizeof(_Atomic(sobj_cell)) == sizeof(sobj_cell) &&
+                   sizeof(_Atomic(uint64_t)) == sizeof(uint64_t),
+               "hosts read the value of a pin, and the content, as plain words");
+
+SOBJ_INLINE struct sobj__node *node_of(const struct sobj_dict_pin *pin)
+{
+    return (struct sobj__node *)(uintptr_t)pin;
+}
+
+const uint64_t *sobj_dict_content(const struct sobj_object *d)
+{
+    return (const uint64_t *)(const void *)&sobj__dict_of(d)->content;
+}
+
+/* P1. Needs: a section. */
+SOBJ_INLINE bool is_current(struct sobj_object *obj, uint64_t content)
+{
+    /* Acquire: what is read through the pin afterwards is of this content or later. */
+    return sobj_load_acquire(&sobj__dict_of(obj)->content) == content;
+}
+
+enum sobj_status sobj_dict_pin_get(struct sobj_object *obj,
+                                   const struct sobj_dict_pin *pin, uint64_t content,
+                                   struct sobj_out *out)
+{
+    enum sobj_status status = SOBJ_STALE;
+
+    sobj__read_begin();
+    if (SOBJ_LIKELY(is_current(obj, content))) {
+        SOBJ_PAUSE("dict.pin_get");
+        /* Acquire: pairs with the CAS that stored it. */
+        sobj_cell v = sobj_load_acquire(&node_of(pin)->value);
+        if (SOBJ_LIKELY(!sobj__is_mark(v))) {
+            out->cell = v;
+            if (sobj_is_pointer(v))
+                out->take(out);
+            status = SOBJ_OK;
+        }
+    }
+    sobj__read_end();
+    return status;
+}
+
+enum sobj_status sobj_dict_pin_set(struct sobj_object *obj, struct sobj_dict_pin *pin,
+                                   uint64_t content, sobj_cell value)
+{
+    struct sobj__node *n = node_of(pin);
+    enum sobj_status status = SOBJ_STALE;
+    uint64_t hash = 0;
+    bool stored = false;
+
+    /* A closed gate would let go of the host's lock, and then of the pin. */
+    if (SOBJ_UNLIKELY(!sobj__write_try()))
+        return SOBJ_STALE;
+    if (SOBJ_LIKELY(sobj__mode(obj) == 0 && is_current(obj, content))) {
+        /* Acquire: as in sobj_dict_pin_get. */
+        sobj_cell v = sobj_load_acquire(&n->value);
+        while (SOBJ_LIKELY(!sobj__is_mark(v))) {
+            SOBJ_PAUSE("dict.pin_set");
+            /* SeqCst: publishes the value's blob; the change happens here (K1). */
+            stored = v != value && sobj_cas_seq_cst(&n->value, &v, value);
+            if (stored) {
+                sobj__cell_retire(v);
+                hash = n->hash;
+            }
+            if (SOBJ_LIKELY(stored || v == value)) {
+                status = SOBJ_OK;
+                break;
+            }
+        }
+    }
+    sobj__write_end();
+    if (SOBJ_LIKELY(stored))
+        sobj__dict_changed(sobj__dict_of(obj), hash);
+    else if (status == SOBJ_OK)
+        sobj_cell_unref(value);
+    return status;
+}
+
+void sobj_dict_pin_drop(struct sobj_dict_pin *pin) { sobj__node_unref(node_of(pin)); }
