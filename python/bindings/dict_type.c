@@ -420,7 +420,8 @@ static PyObject *dict_sizeof(PyObject *self, PyObject *unused)
                              sobj_dict_bytes(sobj_handle_core(self)));
 }
 
-PyDoc_STRVAR(nbytes_doc, "Bytes of the shared table, without values.");
+PyDoc_STRVAR(nbytes_doc,
+             "Bytes of the shared table, without values and handles' caches.");
 
 static PyObject *dict_nbytes(PyObject *self, void *closure)
 {
@@ -491,10 +492,7 @@ static PyGetSetDef dict_getset[] = {
     {NULL},
 };
 
-static void dict_fini(SobjHandle *self)
-{
-    sobj_cache_fini((DictHandle *)self);
-}
+static void dict_fini(SobjHandle *self) { sobj_cache_fini((DictHandle *)self); }
 
 static void dict_dealloc(PyObject *self) { sobj_handle_dealloc_with(self, dict_fini); }
 
