@@ -133,7 +133,8 @@ void sobj__threads_fork_child(void)
         unlink_locked(t);
         /* Their sections ended before the fork and no other thread exists: a flush in
          * the middle has freed some items already, and which ones is not known, so
-         * those are left alone. */
+         * those are left alone; and so are the blocks in its pool, of which it may have
+         * been putting one in. */
         if (!t->batch.running) {
             for (uint32_t i = 0; i < t->batch.count; i++)
                 sobj__retire(t->batch.items[i].p, t->batch.items[i].free, 0);
