@@ -297,9 +297,9 @@ static void gate_is_closed(void)
     struct sobj_object *d = dict_with(3);
     struct kept k = pin(d, 2);
 
-    sobj__gate_close();
+    sobj__fork_gate_close();
     ok(!set(&k, 9) && get(&k) == 3, "nothing is stored while a process forks");
-    sobj__gate_open();
+    sobj__fork_gate_open();
     ok(set(&k, 9), "then it is");
     sobj_dict_pin_drop(k.pin);
     end(d, "gate");
