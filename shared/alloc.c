@@ -68,10 +68,9 @@ void sobj__free(enum sobj_counter counter, void *p, size_t size)
 
 SOBJ_NOINLINE void *sobj__alloc_small_slow(enum sobj_counter counter, size_t size)
 {
-    struct sobj__thread *self = sobj__thread_self();
-
-    if (size > SOBJ__POOL_LARGEST || self == NULL)
+    if (size > SOBJ__POOL_LARGEST)
         return sobj__alloc(counter, size);
+    /* Also for a thread without a record: another one may keep the block in its pool. */
     void *p = fault_due() ? NULL : malloc(sobj__class_size(sobj__class_of(size)));
     return counted(counter, p, size);
 }

@@ -7,9 +7,9 @@
  * raised inside the section that protects the node, so that it cannot be 0 by then.
  *
  * A store through a pin is the change of `change_live` in dict.c at a place that needs no
- * search, and it tells those who wait for the key in the same way (K1). It does nothing
- * else that a mode of the dict might have to know of: any mode bit sends the caller to
- * the ordinary operation. It does not help a migration either; who searches a table does.
+ * search, and it tells those who wait for the key in the same way (K1). Any other bit in
+ * the mode word of the dict sends the caller to the ordinary operation, which knows what
+ * it means. Nor does it help a migration; who searches a table does.
  */
 #include "dict_watch.h"
 
@@ -69,7 +69,8 @@ enum sobj_status sobj_dict_pin_set(struct sobj_object *obj, struct sobj_dict_pin
     /* A closed gate would let go of the host's lock, and then of the pin. */
     if (SOBJ_UNLIKELY(!sobj__write_try()))
         return SOBJ_STALE;
-    if (SOBJ_LIKELY(sobj__mode(obj) == 0 && is_current(obj, content))) {
+    if (SOBJ_LIKELY((sobj__mode(obj) & ~(uint64_t)SOBJ__WATCHED) == 0 &&
+                    is_current(obj, content))) {
         /* Acquire: as in sobj_dict_pin_get. */
         sobj_cell v = sobj_load_acquire(&n->value);
         while (SOBJ_LIKELY(!sobj__is_mark(v))) {

@@ -90,7 +90,7 @@ static void keep_ready(DictHandle *self, PyObject *key, sobj_cell cell,
         sobj_cache_make_bytes(c);
     e = sobj_cache_find(c, key); /* K4 */
     if (e != NULL && e->cell == cell && e->ready == NULL && object != NULL &&
-        sobj_is_plain(object))
+        sobj_is_plain(object, 2 * SOBJ_CACHE_READY_MAX))
         sobj_cache_note(c, e, cell, Py_NewRef(object));
     else
         sobj_cell_unref(cell);
@@ -143,7 +143,7 @@ PyObject *sobj_cache_get_entry(DictHandle *self, PyObject *key,
         return NULL;
     if (seen != e->cell)
         old = sobj_cache_note(c, e, seen, NULL);
-    else if (sobj_is_plain(object))
+    else if (sobj_is_plain(object, 2 * SOBJ_CACHE_READY_MAX))
         old = sobj_cache_note(c, e, seen, Py_NewRef(object));
     sobj_cache_let_go(old);
     return object;
@@ -163,10 +163,14 @@ void sobj_cache_forget(DictHandle *self, PyObject *key)
 /* The store through the entry's pin was not done. Consumes: `cell`. */
 static int set_stale(DictHandle *self, PyObject *key, sobj_cell cell)
 {
+    struct sobj_dict_cache *c = sobj_cache_of(self);
+    struct sobj_cache_entry *e = sobj_cache_find(c, key); /* K4 */
     struct sobj_py_key k;
     enum sobj_status status;
 
-    sobj_cache_forget(self, key);
+    /* A snapshot or a fork may be all that was in the way. */
+    if (e != NULL && !sobj_dict_pin_shows(sobj_cache_look(c, e)))
+        sobj_cache_stale(c, e);
     if (sobj_py_key_init(self->handle.state, key, &k) < 0) {
         sobj_cell_unref(cell);
         return -1;

@@ -46,7 +46,8 @@
 #include "handle.h"
 
 #define SOBJ_CACHE_ENTRIES_MAX ((size_t)1 << 18)
-#define SOBJ_CACHE_READY_MAX ((size_t)4 << 10)
+#define SOBJ_CACHE_KEY_MAX ((size_t)256)
+#define SOBJ_CACHE_READY_MAX ((size_t)4 << 10) /* the blob; its object: twice that */
 #define SOBJ_CACHE_BYTES_MAX ((size_t)4 << 20)
 
 struct sobj_cache_entry {
@@ -76,7 +77,6 @@ struct sobj_dict_cache {
     uint32_t hand;                 /* where ready objects were last let go of */
     uint32_t useful;          /* misses that came after a hit, since the last rest */
     uint32_t rest, rest_next; /* look-ups until the cache is used again */
-    struct sobj_state *state; /* NULL: no memory yet */
     struct sobj_dict_cache *next, **back; /* guarded by its caches_mutex */
 };
 
@@ -184,8 +184,8 @@ size_t sobj_cache_bytes(DictHandle *self);
 
 /* ---- dict_cache_room.c, for dict_cache.c */
 
-/* Whether K1 holds for `obj`. */
-bool sobj_is_plain(PyObject *obj);
+/* Whether K1 holds for `obj`, and it needs no more than about `most` bytes. */
+bool sobj_is_plain(PyObject *obj, size_t most);
 
 /* At a miss. Returns: whether the key is to be entered if the dict has it. */
 bool sobj_cache_wants(DictHandle *self, PyObject *key);

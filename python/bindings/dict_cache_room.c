@@ -27,27 +27,51 @@
 #define REST_LONG (1u << 20)
 /* Misses after a hit, from one rest to the next, that show that the cache is of use. */
 #define USEFUL 8u
+/* The `content` of a cache while everything goes, and when that is done: words that no
+ * dict has, as more exchanges would have finished than begun. */
+#define EMPTYING ((uint64_t)1)
+#define EMPTIED ((uint64_t)2)
 /* One in this many. */
 #define SELDOM 8u
 #define ASK_SELDOM 1024u
 
 /* ---- plain objects (K1) */
 
-static bool is_plain(PyObject *obj, int depth)
+/* What an item of a tuple is, as a mean. */
+#define ITEM 24
+
+/* Takes about what `obj` needs beyond its header from `*room`. How large an int is cannot
+ * be asked: a large one is too large for a key, and as a value has its blob's size. */
+static bool is_plain(PyObject *obj, Py_ssize_t *room, int depth)
 {
-    if (PyUnicode_CheckExact(obj) || PyLong_CheckExact(obj) ||
-        PyFloat_CheckExact(obj) || PyBytes_CheckExact(obj) ||
-        PyComplex_CheckExact(obj) || PyBool_Check(obj) || obj == Py_None)
-        return true;
-    if (!PyTuple_CheckExact(obj) || depth == 0)
+    int overflow = 0;
+
+    if (PyUnicode_CheckExact(obj))
+        *room -= PyUnicode_GET_LENGTH(obj) * (Py_ssize_t)PyUnicode_KIND(obj);
+    else if (PyBytes_CheckExact(obj))
+        *room -= PyBytes_GET_SIZE(obj);
+    else if (PyLong_CheckExact(obj))
+        (void)PyLong_AsLongLongAndOverflow(obj, &overflow);
+    else if (PyTuple_CheckExact(obj) && depth != 0) {
+        *room -= PyTuple_GET_SIZE(obj) * (Py_ssize_t)(sizeof(PyObject *) + ITEM);
+        for (Py_ssize_t i = 0; *room >= 0 && i < PyTuple_GET_SIZE(obj); i++)
+            if (!is_plain(PyTuple_GET_ITEM(obj, i), room, depth - 1))
+                return false;
+    } else if (!PyFloat_CheckExact(obj) && !PyComplex_CheckExact(obj) &&
+               !PyBool_Check(obj) && obj != Py_None) {
         return false;
-    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(obj); i++)
-        if (!is_plain(PyTuple_GET_ITEM(obj, i), depth - 1))
-            return false;
-    return true;
+    }
+    if (overflow != 0)
+        *room -= (Py_ssize_t)SOBJ_CACHE_KEY_MAX + 1;
+    return *room >= 0;
 }
 
-bool sobj_is_plain(PyObject *obj) { return is_plain(obj, 4); }
+bool sobj_is_plain(PyObject *obj, size_t most)
+{
+    Py_ssize_t room = (Py_ssize_t)most;
+
+    return is_plain(obj, &room, 4);
+}
 
 /* ---- entries and sets */
 
@@ -110,7 +134,6 @@ static void begin(struct sobj_dict_cache *c, SobjHandle *handle)
     c->shift = 64 - (unsigned)__builtin_ctz(FIRST_SETS);
     c->place = sobj_dict_content(handle->core);
     c->rest_next = REST_MIN;
-    c->state = state;
     sobj_mutex_lock(&state->caches_mutex);
     c->next = state->caches;
     c->back = &state->caches;
@@ -132,19 +155,32 @@ static struct sobj_dict_cache detach(struct sobj_dict_cache *c)
     return old;
 }
 
-void sobj_cache_flush(struct sobj_dict_cache *c)
+/* As detach(), if there is something. Only the owner may look for that first: it is the
+ * mutex that shows what another thread has detached, and that it is done with it. */
+static struct sobj_dict_cache take(DictHandle *self)
 {
+    struct sobj_state *state = self->handle.state;
     struct sobj_dict_cache old = {.memory = NULL};
-    struct sobj_state *state = c != NULL ? c->state : NULL;
 
-    if (state == NULL)
-        return;
     sobj_mutex_lock(&state->caches_mutex);
-    if (c->memory != NULL)
-        old = detach(c);
+    if (self->cache.memory != NULL)
+        old = detach(&self->cache);
     sobj_mutex_unlock(&state->caches_mutex);
+    return old;
+}
+
+static void flush(DictHandle *self)
+{
+    struct sobj_dict_cache old = take(self);
+
     if (old.memory != NULL)
         free_sets(old.memory, sets_of(&old), old.block);
+}
+
+void sobj_cache_flush(struct sobj_dict_cache *c)
+{
+    if (c != NULL && c->memory != NULL)
+        flush(HANDLE_OF(c));
 }
 
 /* A handle may end in another thread while its owner lets go of all its caches; so what
@@ -180,21 +216,17 @@ static uint64_t process(void)
  * knows in what state a vanished thread has left its cache: then it is only forgotten. */
 static void end_foreign(DictHandle *self)
 {
-    struct sobj_dict_cache *c = &self->cache;
-    struct sobj_state *state = c->state;
-
-    if (state == NULL || self->process == process()) {
-        sobj_cache_flush(c);
-    } else {
-        sobj_mutex_lock(&state->caches_mutex);
-        if (c->memory != NULL)
-            (void)detach(c);
-        sobj_mutex_unlock(&state->caches_mutex);
-    }
+    if (self->process == process())
+        flush(self);
+    else
+        (void)take(self);
 }
 
 void sobj_cache_fini(DictHandle *self)
 {
+    /* Relaxed: whoever became the owner did so before the handle ended. */
+    if (__atomic_load_n(&self->owner, __ATOMIC_RELAXED) == 0)
+        return;
     if (sobj_cache_of(self) != NULL)
         sobj_cache_flush(&self->cache);
     else
@@ -364,6 +396,9 @@ bool sobj_cache_wants(DictHandle *self, PyObject *key)
 #endif
         return false;
     }
+    /* While everything goes, nothing moves to where that has been already. */
+    if (c->content == EMPTYING)
+        return false;
     if (c->sets == NULL) {
         if (c->rest == 0)
             c->rest = COLD;
@@ -376,21 +411,21 @@ bool sobj_cache_wants(DictHandle *self, PyObject *key)
     }
     c->useful += c->misses == 0;
     often = has_room(c, &self->handle, key) && Py_REFCNT(key) != 1;
-    return (often || ++c->turn % SELDOM == 0) && sobj_is_plain(key);
+    return (often || ++c->turn % SELDOM == 0) && sobj_is_plain(key, SOBJ_CACHE_KEY_MAX);
 }
 
-/* What `content` a cache has while everything goes; no dict has it at rest. */
-#define NO_CONTENT ((uint64_t)1)
-
-/* The dict has been cleared: all entries go. */
+/* The dict has been cleared: all entries go. Nothing is entered before they have; code that
+ * runs meanwhile (K4) may do it all itself, or end the cache. */
 static void empty(struct sobj_dict_cache *c)
 {
     struct sobj_cache_entry old;
 
-    c->content = NO_CONTENT;
-    for (size_t i = 0; c->memory != NULL && c->content == NO_CONTENT; i++) {
-        if (i == sets_of(c) * 2)
+    c->content = EMPTYING;
+    for (size_t i = 0; c->memory != NULL && c->content == EMPTYING; i++) {
+        if (i == sets_of(c) * 2) {
+            c->content = EMPTIED;
             return;
+        }
         old = exchange(c, &c->memory[i / 2].ways[i % 2], (struct sobj_cache_entry){0});
         let_go(old);
     }
@@ -404,7 +439,7 @@ void sobj_cache_enter(struct sobj_dict_cache *c, PyObject *key,
 
     if (c->memory != NULL && c->content != content) { /* K2 */
         empty(c);
-        if (c->content == NO_CONTENT)
+        if (c->content == EMPTIED)
             c->content = content;
     }
     /* Not if others have been here meanwhile (K4). */

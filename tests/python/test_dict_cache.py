@@ -272,6 +272,23 @@ def test_keys_and_values_go(end):
     assert refs(keys) == refs(values) == refs(tuples) == before
 
 
+@needs_own_counts
+def test_large_keys_and_values_are_not_kept():
+    keys = [fresh("key " * 100 + str(n)) for n in range(50)]
+    keys += [(fresh(f"part {n}"),) * 20 for n in range(50)]
+    keys += [10**200 + n for n in range(50)]
+    values = [tuple(fresh(f"item {n} {i}") for i in range(2000)) for n in range(50)]
+    small = [fresh(f"key of {n}") for n in range(50)]
+    d = SharedDict(zip(small, values, strict=True))
+    for n, k in enumerate(keys):
+        d[k] = n
+    before, before_small = refs(keys), refs(small)
+    warm(d, *keys, *small)
+    assert refs(keys) == before
+    assert refs(small) == before_small + 1  # these are
+    assert d[small[0]] is not d[small[0]]
+
+
 def test_what_others_removed_goes():
     d = SharedDict({fresh(f"k{n}"): "value " * 50 for n in range(300)})
     keys = list(d)

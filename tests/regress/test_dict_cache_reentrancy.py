@@ -16,6 +16,7 @@ def test_deep_ends_while_values_are_let_go_of():
     for n, k in enumerate(keys):
         d[k] = (n, f"value {n}")
     other = d.local()
+    absent = [f"{n} no key" for n in range(64)]
     ends = 0
 
     class Ends:
@@ -33,6 +34,8 @@ def test_deep_ends_while_values_are_let_go_of():
             for k in keys[:: ends % 7 + 1]:
                 value = d.get(k)
                 assert value is None or value[1] == f"value {value[0]}"
+            # Keys without room make the cache move what it has.
+            assert not any(k in d for k in absent[ends % 5 :: 5])
             ends += 1
             if ends % 50 == 0:
                 sharedobj.collect()
