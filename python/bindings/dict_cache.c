@@ -15,25 +15,38 @@
 
 /* ---- reading */
 
-/* Looks `key` up in the dict, for `out` if that is not NULL, and enters it if it is
- * wanted. Returns: what the core says, or -1 with an exception. */
-static int look_up(DictHandle *self, PyObject *key, struct sobj_out *out, bool wanted)
+/* Looks `key` up in the dict, for `out` if that is not NULL, and enters it.
+ * Returns: what the core says, or -1 with an exception. */
+static int look_up_and_enter(DictHandle *self, PyObject *key, struct sobj_out *out)
 {
-    struct sobj_dict_pin *pin = NULL;
+    struct sobj_dict_pin *pin;
     struct sobj_py_key k;
     enum sobj_status status;
     uint64_t content;
 
     if (sobj_py_key_init(self->handle.state, key, &k) < 0)
         return -1;
-    if (wanted)
-        status = sobj_dict_get_pinned(self->handle.core, &k.key, out, &pin, &content);
-    else
-        status = sobj_dict_get(self->handle.core, &k.key, out);
+    status = sobj_dict_get_pinned(self->handle.core, &k.key, out, &pin, &content);
     sobj_py_key_fini(&k);
     if (pin != NULL)
         sobj_cache_enter(sobj_cache_of(self), key, pin, content,
                          out != NULL ? out->cell : SOBJ_NO_CELL);
+    return (int)status;
+}
+
+/* The same; it is entered if that is wanted. */
+static inline int look_up(DictHandle *self, PyObject *key, struct sobj_out *out)
+{
+    struct sobj_dict_cache *c = sobj_cache_of(self);
+    struct sobj_py_key k;
+    enum sobj_status status;
+
+    if (!sobj_cache_rests(c) && sobj_cache_wants(self, key))
+        return look_up_and_enter(self, key, out);
+    if (sobj_py_key_init(self->handle.state, key, &k) < 0)
+        return -1;
+    status = sobj_dict_get(self->handle.core, &k.key, out);
+    sobj_py_key_fini(&k);
     return (int)status;
 }
 
@@ -42,17 +55,14 @@ PyObject *sobj_cache_get_slow(DictHandle *self, PyObject *key)
     struct sobj_value_out out;
 
     sobj_value_out_init(&out, self->handle.state);
-    if (look_up(self, key, &out.out, sobj_cache_wants(self, key)) != SOBJ_OK)
+    if (look_up(self, key, &out.out) != SOBJ_OK)
         return NULL;
     return sobj_value_out_finish(&out);
 }
 
 int sobj_cache_has_slow(DictHandle *self, PyObject *key)
 {
-    int status;
-
-    sobj_cache_forget(self, key);
-    status = look_up(self, key, NULL, sobj_cache_wants(self, key));
+    int status = look_up(self, key, NULL);
     return status < 0 ? -1 : status == SOBJ_OK;
 }
 
@@ -189,8 +199,8 @@ static int set_slow(DictHandle *self, PyObject *key, PyObject *value)
 {
     struct sobj_dict_cache *c = sobj_cache_of(self);
 
-    if (c != NULL && (c->sets == NULL || ++c->turn % 4 == 0) &&
-        sobj_cache_wants(self, key) && look_up(self, key, NULL, true) < 0)
+    if (!sobj_cache_rests(c) && (c == NULL || c->sets == NULL || ++c->turn % 4 == 0) &&
+        sobj_cache_wants(self, key) && look_up_and_enter(self, key, NULL) < 0)
         return -1;
     return sobj_dict_store(&self->handle, key, value);
 }

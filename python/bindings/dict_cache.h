@@ -152,6 +152,9 @@ static inline PyObject *sobj_cache_get(DictHandle *self, PyObject *key)
     return sobj_cache_get_slow(self, key);
 }
 
+/* An entry does not say the value any more: the key was removed, or everything. */
+void sobj_cache_stale(struct sobj_dict_cache *c, struct sobj_cache_entry *e);
+
 /* Returns: 1 if the key is there, 0, or -1 with an exception. */
 int sobj_cache_has_slow(DictHandle *self, PyObject *key);
 static inline int sobj_cache_has(DictHandle *self, PyObject *key)
@@ -159,10 +162,12 @@ static inline int sobj_cache_has(DictHandle *self, PyObject *key)
     struct sobj_dict_cache *c = sobj_cache_of(self);
     struct sobj_cache_entry *e = sobj_cache_find(c, key);
 
-    if (__builtin_expect(e != NULL, 1) &&
-        __builtin_expect(sobj_dict_pin_shows(sobj_cache_look(c, e)), 1)) {
-        c->misses = 0;
-        return 1;
+    if (__builtin_expect(e != NULL, 1)) {
+        if (__builtin_expect(sobj_dict_pin_shows(sobj_cache_look(c, e)), 1)) {
+            c->misses = 0;
+            return 1;
+        }
+        sobj_cache_stale(c, e);
     }
     return sobj_cache_has_slow(self, key);
 }
@@ -187,13 +192,19 @@ size_t sobj_cache_bytes(DictHandle *self);
 /* Whether K1 holds for `obj`, and it needs no more than about `most` bytes. */
 bool sobj_is_plain(PyObject *obj, size_t most);
 
-/* At a miss. Returns: whether the key is to be entered if the dict has it. */
+/* At a miss, first. Returns: whether the cache is left alone for now. */
+static inline bool sobj_cache_rests(struct sobj_dict_cache *c)
+{
+    if (c == NULL || c->sets != NULL || c->rest <= 1)
+        return false;
+    c->rest--;
+    return true;
+}
+/* Then. Returns: whether the key is to be entered if the dict has it. */
 bool sobj_cache_wants(DictHandle *self, PyObject *key);
 /* Enters the key with a pin, which is consumed, and the cell that was read. */
 void sobj_cache_enter(struct sobj_dict_cache *c, PyObject *key,
                       struct sobj_dict_pin *pin, uint64_t content, sobj_cell cell);
-/* An entry does not say the value any more: the key was removed, or everything. */
-void sobj_cache_stale(struct sobj_dict_cache *c, struct sobj_cache_entry *e);
 /* Whether a ready object may be made from a blob now. */
 bool sobj_cache_bytes_wanted(struct sobj_dict_cache *c);
 /* Lets go of ready objects until there is room for one more. */
