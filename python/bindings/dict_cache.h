@@ -34,10 +34,10 @@
  *       handle is the other exception: nobody uses it then.
  *
  * Bounds of a cache: SOBJ_CACHE_ENTRIES_MAX entries, and two to four for each key of the
- * dict; ready objects made from blobs of SOBJ_CACHE_READY_MAX bytes, and
- * SOBJ_CACHE_BYTES_MAX together. So much of what has been removed from the dict may stay
- * in memory, until the handle goes, or collect() is called, or the entries are used for
- * something else.
+ * dict; keys of SOBJ_CACHE_KEY_MAX bytes; ready objects made from blobs of
+ * SOBJ_CACHE_READY_MAX bytes, and SOBJ_CACHE_BYTES_MAX together. So much of what has been
+ * removed from the dict may stay in memory, until the handle goes, or collect() is called,
+ * or the entries are used for something else.
  */
 #ifndef SOBJ_PY_DICT_CACHE_H
 #define SOBJ_PY_DICT_CACHE_H
