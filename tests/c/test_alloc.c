@@ -124,8 +124,7 @@ static void test_small(void)
     }
     ok(!keeps || pooled() > 100 * 1000, "some of it is kept");
     void *again = sobj__alloc_small(SOBJ_COUNT_NODES, 300);
-    ok(!keeps || again == p[312],
-       "and comes again for one of about the size");
+    ok(!keeps || again == p[312], "and comes again for one of about the size");
     sobj__free_small(SOBJ_COUNT_NODES, again, 300);
     sobj_fail_allocation(0);
     ok(sobj__alloc_small(SOBJ_COUNT_NODES, 300) == NULL, "a fault finds it, too");

@@ -3,8 +3,8 @@
 import threading
 
 import pytest
-
 from interps import Sub
+
 from sharedobj import SharedDict
 
 KEYS = [f"the key number {n}" for n in range(20)]

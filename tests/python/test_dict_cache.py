@@ -13,8 +13,7 @@ import sysconfig
 import pytest
 
 import sharedobj
-from sharedobj import _sharedobj
-from sharedobj import AtomicInt, SharedDict
+from sharedobj import AtomicInt, SharedDict, _sharedobj
 
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 LOOKS = 40  # a handle gets its cache after some look-ups, an entry its ready object after two
