@@ -150,15 +150,17 @@ SOBJ_INLINE void sobj__retire(void *p, void (*free_fn)(void *p), size_t bytes)
         sobj__batch_put(&self->batch, p, free_fn, bytes);
 }
 
-/* Returns: what this thread retired last and has not begun to free, or NULL. It may still
- * be changed to mean more of the same. Needs: as retire(). */
-SOBJ_INLINE struct sobj__retired *sobj__retired_last(void)
+/* Returns: whether this thread has retired something that it has not begun to free, and
+ * the last of it, which may still be changed to mean more of the same. Needs: as
+ * retire(). */
+SOBJ_INLINE bool sobj__retired_last(struct sobj__retired **last)
 {
     struct sobj__thread *self = sobj__thread_tls;
 
-    return SOBJ_LIKELY(self != NULL && self->batch.count != 0)
-               ? &self->batch.items[self->batch.count - 1]
-               : NULL;
+    if (SOBJ_UNLIKELY(self == NULL || self->batch.count == 0))
+        return false;
+    *last = &self->batch.items[self->batch.count - 1];
+    return true;
 }
 
 /* Frees all that this thread has retired. Needs: no section. Blocks: as above. */

@@ -82,9 +82,9 @@ void sobj__cell_retire(sobj_cell c)
 {
     if (sobj_is_blob(c)) {
         struct sobj_blob *b = sobj_to_blob(c);
-        struct sobj__retired *last = sobj__retired_last();
+        struct sobj__retired *last;
         /* A value that lay in many cells is often replaced in one after the other. */
-        if (last != NULL && last->free == blob_unref_cb &&
+        if (sobj__retired_last(&last) && last->free == blob_unref_cb &&
             (uintptr_t)last->p - (uintptr_t)b < MORE) {
             last->p = (char *)last->p + 1;
             return;
