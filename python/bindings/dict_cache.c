@@ -50,7 +50,8 @@ static inline int look_up(DictHandle *self, PyObject *key, struct sobj_out *out)
     return (int)status;
 }
 
-PyObject *sobj_cache_get_slow(DictHandle *self, PyObject *key)
+/* The key has no entry. */
+static PyObject *get_anew(DictHandle *self, PyObject *key)
 {
     struct sobj_value_out out;
 
@@ -122,7 +123,7 @@ static PyObject *get_pointer(DictHandle *self, PyObject *key, struct sobj_dict_c
     if (sobj_dict_pin_get(self->handle.core, e->pin, c->content, &p.value.out) !=
         SOBJ_OK) {
         sobj_cache_stale(c, e);
-        return sobj_cache_get_slow(self, key);
+        return get_anew(self, key);
     }
     cell = p.value.out.cell;
     if (cell != e->cell)
@@ -134,16 +135,18 @@ static PyObject *get_pointer(DictHandle *self, PyObject *key, struct sobj_dict_c
     return object;
 }
 
-PyObject *sobj_cache_get_entry(DictHandle *self, PyObject *key,
-                               struct sobj_dict_cache *c, struct sobj_cache_entry *e,
-                               sobj_cell seen)
+PyObject *sobj_cache_get_slow(DictHandle *self, PyObject *key,
+                              struct sobj_cache_entry *e, sobj_cell seen)
 {
+    struct sobj_dict_cache *c = sobj_cache_of(self);
     struct sobj_cache_old old = {SOBJ_NO_CELL, NULL};
     PyObject *object;
 
+    if (e == NULL)
+        return get_anew(self, key);
     if (!sobj_dict_pin_shows(seen)) {
         sobj_cache_stale(c, e);
-        return sobj_cache_get_slow(self, key);
+        return get_anew(self, key);
     }
     c->misses = 0;
     if (sobj_is_pointer(seen))

@@ -130,26 +130,35 @@ static inline sobj_cell sobj_cache_look(const struct sobj_dict_cache *c,
     return sobj_dict_pin_look(e->pin, c->place, c->content);
 }
 
-/* The value of `key`. Returns: a new reference; NULL with an exception, or without one:
- * the key is absent. */
-PyObject *sobj_cache_get_slow(DictHandle *self, PyObject *key);
-PyObject *sobj_cache_get_entry(DictHandle *self, PyObject *key,
-                               struct sobj_dict_cache *c, struct sobj_cache_entry *e,
-                               sobj_cell seen);
-static inline PyObject *sobj_cache_get(DictHandle *self, PyObject *key)
+/* The value of `key`, if it is ready. Returns: a new reference; NULL: ask
+ * sobj_cache_get_slow at once, with the key's entry and what it has seen. */
+static inline PyObject *sobj_cache_get_ready(DictHandle *self, PyObject *key,
+                                             struct sobj_cache_entry **entry,
+                                             sobj_cell *seen)
 {
     struct sobj_dict_cache *c = sobj_cache_of(self);
     struct sobj_cache_entry *e = sobj_cache_find(c, key);
 
-    if (__builtin_expect(e != NULL, 1)) {
-        sobj_cell seen = sobj_cache_look(c, e);
-        if (__builtin_expect(seen == e->cell && e->ready != NULL, 1)) {
-            c->misses = 0;
-            return Py_NewRef(e->ready);
-        }
-        return sobj_cache_get_entry(self, key, c, e, seen);
-    }
-    return sobj_cache_get_slow(self, key);
+    *entry = e;
+    *seen = SOBJ_NO_CELL;
+    if (__builtin_expect(e == NULL, 0))
+        return NULL;
+    *seen = sobj_cache_look(c, e);
+    if (__builtin_expect(*seen != e->cell || e->ready == NULL, 0))
+        return NULL;
+    c->misses = 0;
+    return Py_NewRef(e->ready);
+}
+/* Returns: a new reference; NULL with an exception, or without one: the key is absent. */
+PyObject *sobj_cache_get_slow(DictHandle *self, PyObject *key,
+                              struct sobj_cache_entry *e, sobj_cell seen);
+static inline PyObject *sobj_cache_get(DictHandle *self, PyObject *key)
+{
+    struct sobj_cache_entry *e;
+    sobj_cell seen;
+    PyObject *value = sobj_cache_get_ready(self, key, &e, &seen);
+
+    return value != NULL ? value : sobj_cache_get_slow(self, key, e, seen);
 }
 
 /* An entry does not say the value any more: the key was removed, or everything. */

@@ -25,13 +25,25 @@ PyObject *sobj_dict_lookup(SobjHandle *self, PyObject *key)
     return sobj_cache_get((DictHandle *)self, key);
 }
 
-static PyObject *dict_subscript(PyObject *self, PyObject *key)
+/* Apart, so that the usual way has nothing to save and to restore. */
+static __attribute__((noinline)) PyObject *subscript_slow(PyObject *self, PyObject *key,
+                                                          struct sobj_cache_entry *e,
+                                                          sobj_cell seen)
 {
-    PyObject *value = sobj_cache_get((DictHandle *)self, key);
+    PyObject *value = sobj_cache_get_slow((DictHandle *)self, key, e, seen);
 
     if (value == NULL && !PyErr_Occurred())
         sobj_dict_key_error(key);
     return value;
+}
+
+static PyObject *dict_subscript(PyObject *self, PyObject *key)
+{
+    struct sobj_cache_entry *e;
+    sobj_cell seen;
+    PyObject *value = sobj_cache_get_ready((DictHandle *)self, key, &e, &seen);
+
+    return value != NULL ? value : subscript_slow(self, key, e, seen);
 }
 
 static int remove_key(SobjHandle *self, PyObject *key)
