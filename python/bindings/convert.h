@@ -53,6 +53,17 @@ static inline int sobj_encode_fast(PyObject *v, sobj_cell *cell)
     return 1;
 }
 
+/* Whether nobody but the running expression has `obj`: it will be gone in a moment. (From
+ * 3.14 on a variable's object may have one reference, too: the stack borrows it.) */
+static inline bool sobj_is_temporary(PyObject *obj)
+{
+#if PY_VERSION_HEX >= 0x030E0000
+    return PyUnstable_Object_IsUniqueReferencedTemporary(obj) != 0;
+#else
+    return Py_REFCNT(obj) == 1;
+#endif
+}
+
 static inline struct sobj_encoded *sobj_encoded_at(struct sobj_state *state,
                                                    PyObject *value)
 {

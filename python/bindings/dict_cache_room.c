@@ -4,8 +4,8 @@
  * What comes in: a key object that finds room in its two sets, at its first miss; a key
  * that has none moves another one to that one's other set, if it can. When a number of
  * keys have found no room, the cache grows, until it has two entries for each key of the
- * dict; then one miss in eight puts an old entry out. A key object whose only reference
- * is the caller's is about to go, and enters as seldom.
+ * dict; then one miss in eight puts an old entry out. A key object that is about to go
+ * enters as seldom.
  *
  * When many misses without room come in sequence, the keys do not recur, or there are
  * too many: then the cache is left alone for a while, and not even asked. If that was of
@@ -410,7 +410,7 @@ bool sobj_cache_wants(DictHandle *self, PyObject *key)
         return false;
     }
     c->useful += c->misses == 0;
-    often = has_room(c, &self->handle, key) && Py_REFCNT(key) != 1;
+    often = has_room(c, &self->handle, key) && !sobj_is_temporary(key);
     return (often || ++c->turn % SELDOM == 0) && sobj_is_plain(key, SOBJ_CACHE_KEY_MAX);
 }
 

@@ -324,9 +324,8 @@ static int encode_str(struct sobj_state *state, PyObject *value, sobj_cell *cell
     if (str_cell(value, cell) < 0)
         return -1;
 #ifndef Py_GIL_DISABLED
-    /* Not one that nobody else has: it is gone in a moment, and the next of that kind
-     * comes at the same address. */
-    if (Py_REFCNT(value) == 1)
+    /* The next of that kind comes at the same address. */
+    if (sobj_is_temporary(value))
         return 0;
     struct sobj_encoded *e = sobj_encoded_at(state, value);
     if (e->seen != value) {
