@@ -79,7 +79,8 @@ static void pinned_take(struct sobj_out *out)
     struct pinned_out *p = (struct pinned_out *)(void *)out;
 
     sobj_value_take(out);
-    if (out->cell != p->expected || !sobj_is_blob(out->cell))
+    if (out->cell != p->expected || !sobj_is_blob(out->cell) ||
+        sobj_cell_is_hosted(out->cell))
         return;
     struct sobj_blob *b = sobj_to_blob(out->cell);
     if (b->edges == 0 && sobj_blob_size(b) <= SOBJ_CACHE_READY_MAX) {

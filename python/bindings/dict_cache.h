@@ -19,7 +19,8 @@
  *       taken by a look-up that had read that content before. When the dict's content is
  *       another one, all go.
  *   K3  If `ready` is there, it is what `cell` means: an immediate says so itself, of a
- *       blob the entry owns a reference, so that no other blob can be at its address.
+ *       blob the entry owns a reference, so that no other blob can be at its address. Not
+ *       of a hosted one (include/sharedobj/value.h): what that means is looked up.
  *       This is true whatever becomes of the dict. Without `ready` the cell is only a
  *       hint: seen once.
  *   K4  Letting go of a plain object, of the pin of a plain key or of a blob without

@@ -188,8 +188,10 @@ static PyObject *pop_key(SobjHandle *self, PyObject *key)
             value = take_made(self, &k.key, SOBJ_MISSING);
     } while (status == SOBJ_BAD_OPERAND && value == NULL && !PyErr_Occurred());
     sobj_py_key_fini(&k);
-    if (status == SOBJ_OK)
+    if (status == SOBJ_OK) {
+        sobj_cache_forget((DictHandle *)self, key);
         return sobj_value_out_finish(&out);
+    }
     if (status != SOBJ_BAD_OPERAND && status != SOBJ_NOT_FOUND)
         sobj_raise(self->state, status);
     return value;

@@ -4,6 +4,7 @@ A look-up with a key object that was used before is answered from the cache of t
 once it is warm; so these tests look often, and with the same objects.
 """
 
+import datetime
 import gc
 import os
 import random
@@ -58,6 +59,8 @@ VALUES = [
     frozenset({1, 2}),
     range(7),
     ...,
+    datetime.timedelta(5, 7),
+    (datetime.date(2024, 2, 29), 5),
 ]
 KEYS = ["key", "k", "schl\xfcssel", "\N{SNOWMAN}", 5, 2**80, -1, b"key", 1.5, None, True, 3j]
 KEYS += [(1, "two"), ("a", (1.5, None)), float("nan"), frozenset({1})]
