@@ -280,8 +280,7 @@ struct change {
     bool stored;          /* the reference in `value` has gone into the dict */
 };
 
-/* Adds two immediate numbers. Returns: OK, OVERFLOW, BAD_OPERAND. */
-static enum sobj_status add_cells(sobj_cell a, sobj_cell b, sobj_cell *sum)
+enum sobj_status sobj__cells_add(sobj_cell a, sobj_cell b, sobj_cell *sum)
 {
     if (sobj_is_int(a) && sobj_is_int(b)) {
         int64_t i = sobj_to_int(a) + sobj_to_int(b); /* 61 bits each: fits */
@@ -317,7 +316,7 @@ SOBJ_INLINE enum sobj_status change_live(struct sobj__dict *d, struct place *pla
         if (op == EXCHANGE && c->out != NULL && SOBJ_UNLIKELY(sobj_cell_is_hosted(v)))
             return SOBJ_BAD_OPERAND;
         if (op == INCREMENT) {
-            enum sobj_status status = add_cells(v, c->n, &c->value);
+            enum sobj_status status = sobj__cells_add(v, c->n, &c->value);
             if (status != SOBJ_OK)
                 return status;
         }
@@ -349,7 +348,7 @@ SOBJ_INLINE enum sobj_status change_absent(struct sobj__dict *d, struct place *p
     enum sobj_status status;
 
     if (op == INCREMENT) {
-        status = add_cells(c->start, c->n, &c->value);
+        status = sobj__cells_add(c->start, c->n, &c->value);
         if (status != SOBJ_OK)
             return status;
     }

@@ -95,4 +95,41 @@ enum sobj_status sobj_dict_pin_set(struct sobj_object *obj, struct sobj_dict_pin
     return status;
 }
 
+enum sobj_status sobj_dict_pin_increment(struct sobj_object *obj,
+                                         struct sobj_dict_pin *pin, uint64_t content,
+                                         sobj_cell n_cell, sobj_cell *sum)
+{
+    struct sobj__node *n = node_of(pin);
+    enum sobj_status status = SOBJ_STALE;
+    uint64_t hash = 0;
+    bool stored = false;
+
+    if (SOBJ_UNLIKELY(!sobj__write_try())) /* as in sobj_dict_pin_set */
+        return SOBJ_STALE;
+    if (SOBJ_LIKELY((sobj__mode(obj) & ~(uint64_t)SOBJ__WATCHED) == 0 &&
+                    is_current(obj, content))) {
+        /* Acquire: as in sobj_dict_pin_get. */
+        sobj_cell v = sobj_load_acquire(&n->value);
+        while (SOBJ_LIKELY(!sobj__is_mark(v))) {
+            enum sobj_status added = sobj__cells_add(v, n_cell, sum);
+            if (SOBJ_UNLIKELY(added != SOBJ_OK || v == *sum)) {
+                status = added;
+                break;
+            }
+            SOBJ_PAUSE("dict.pin_increment");
+            /* SeqCst: the change happens here (K1). Both are immediate. */
+            stored = sobj_cas_seq_cst(&n->value, &v, *sum);
+            if (SOBJ_LIKELY(stored)) {
+                status = SOBJ_OK;
+                hash = n->hash;
+                break;
+            }
+        }
+    }
+    sobj__write_end();
+    if (SOBJ_LIKELY(stored))
+        sobj__dict_changed(sobj__dict_of(obj), hash);
+    return status;
+}
+
 void sobj_dict_pin_drop(struct sobj_dict_pin *pin) { sobj__node_unref(node_of(pin)); }

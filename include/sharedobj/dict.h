@@ -205,6 +205,11 @@ enum sobj_status sobj_dict_pin_get(struct sobj_object *d,
  * The pin is not used any more when the call lets go of the host's lock. */
 enum sobj_status sobj_dict_pin_set(struct sobj_object *d, struct sobj_dict_pin *pin,
                                    uint64_t content, sobj_cell value);
+/* Adds through a pin, as sobj_dict_increment does. Returns: OK and the sum in `*sum`;
+ * BAD_OPERAND, OVERFLOW, also as there; STALE: nothing done: use sobj_dict_increment. */
+enum sobj_status sobj_dict_pin_increment(struct sobj_object *d,
+                                         struct sobj_dict_pin *pin, uint64_t content,
+                                         sobj_cell n, sobj_cell *sum);
 /* Ends a pin. The dict itself may be gone. May free the key, and with it references to
  * cores that it holds: hold nothing then (a key of plain text, bytes or numbers holds
  * none). */

@@ -190,8 +190,17 @@ done:
     return result;
 }
 
-int sobj_dict_add_to(SobjHandle *self, PyObject *key, PyObject *n, PyObject *start,
-                     PyObject **sum, const char *function)
+/* The sum of immediate numbers, for who wants it. Returns: 0; -1 with an exception. */
+static int give_sum(SobjHandle *self, sobj_cell cell, PyObject **sum)
+{
+    if (sum != NULL)
+        *sum = sobj_decode(self->state, cell);
+    return sum != NULL && *sum == NULL ? -1 : 0;
+}
+
+/* The rest of sobj_dict_add_to, where no entry of the cache helps. */
+static int add_by_key(SobjHandle *self, PyObject *key, PyObject *n, PyObject *start,
+                      PyObject **sum, const char *function)
 {
     enum sobj_status status = SOBJ_BAD_OPERAND;
     PyObject *added = NULL;
@@ -206,21 +215,34 @@ int sobj_dict_add_to(SobjHandle *self, PyObject *key, PyObject *n, PyObject *sta
     if (status == SOBJ_BAD_OPERAND || status == SOBJ_OVERFLOW) {
         while (result == 0)
             result = add_attempt(self, &k, key, n, start, &added, function);
+        if (sum != NULL && result > 0)
+            *sum = added;
+        else
+            Py_XDECREF(added);
     } else if (status != SOBJ_OK) {
         sobj_raise(self->state, status);
         result = -1;
-    } else if (sum != NULL) {
-        added = sobj_decode(self->state, cell);
-        result = added != NULL ? 1 : -1;
+    } else {
+        result = give_sum(self, cell, sum);
     }
     sobj_py_key_fini(&k);
-    if (result < 0)
-        return -1;
-    if (sum != NULL)
-        *sum = added;
-    else
-        Py_XDECREF(added);
-    return 0;
+    return result < 0 ? -1 : 0;
+}
+
+int sobj_dict_add_to(SobjHandle *self, PyObject *key, PyObject *n, PyObject *start,
+                     PyObject **sum, const char *function)
+{
+    sobj_cell by, cell;
+    int status;
+
+    if (sobj_encode_fast(n, &by)) {
+        status = sobj_cache_increment((DictHandle *)self, key, by, &cell);
+        if (status == SOBJ_OK)
+            return give_sum(self, cell, sum);
+        if (status < 0)
+            return -1;
+    }
+    return add_by_key(self, key, n, start, sum, function);
 }
 
 PyObject *sobj_dict_number_of(const char *what, PyObject *obj, long otherwise)
@@ -274,7 +296,9 @@ PyObject *sobj_dict_tally(PyObject *op, PyObject *const *args, Py_ssize_t count,
     SobjHandle *self = (SobjHandle *)op;
     PyObject *given[2] = {NULL, NULL}, *by, *zero = NULL, *iterator = NULL, *item;
     Py_ssize_t items = 0;
-    int result = -1;
+    int result = -1, status = SOBJ_STALE;
+    sobj_cell n, sum;
+    bool immediate;
 
     if (sobj_args(&signature, args, count, keywords, given) < 0)
         return NULL;
@@ -285,9 +309,13 @@ PyObject *sobj_dict_tally(PyObject *op, PyObject *const *args, Py_ssize_t count,
     iterator = zero != NULL ? PyObject_GetIter(given[0]) : NULL;
     if (iterator == NULL)
         goto done;
+    immediate = sobj_encode_fast(by, &n);
     result = 0;
     while (result == 0 && (item = PyIter_Next(iterator)) != NULL) {
-        result = sobj_dict_add_to(self, item, by, zero, NULL, "tally");
+        if (immediate)
+            status = sobj_cache_increment((DictHandle *)self, item, n, &sum);
+        if (status != SOBJ_OK)
+            result = status < 0 ? -1 : add_by_key(self, item, by, zero, NULL, "tally");
         items += result == 0;
         Py_DECREF(item);
     }

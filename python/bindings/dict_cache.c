@@ -198,15 +198,15 @@ static int set_stale(DictHandle *self, PyObject *key, sobj_cell cell)
 }
 
 /* The key has no entry. Whether it gets one is asked at one store in four: to look it up
- * is worth while only where it is there already. */
-static int set_slow(DictHandle *self, PyObject *key, PyObject *value)
+ * is worth while only where it is there already. Returns: 0; -1 with an exception. */
+static int enter_seldom(DictHandle *self, PyObject *key)
 {
     struct sobj_dict_cache *c = sobj_cache_of(self);
 
-    if (!sobj_cache_rests(c) && (c == NULL || c->sets == NULL || ++c->turn % 4 == 0) &&
-        sobj_cache_wants(self, key) && look_up_and_enter(self, key, NULL) < 0)
-        return -1;
-    return sobj_dict_store(&self->handle, key, value);
+    if (sobj_cache_rests(c) || (c != NULL && c->sets != NULL && ++c->turn % 4 != 0) ||
+        !sobj_cache_wants(self, key))
+        return 0;
+    return look_up_and_enter(self, key, NULL) < 0 ? -1 : 0;
 }
 
 int sobj_cache_set(DictHandle *self, PyObject *key, PyObject *value)
@@ -219,7 +219,8 @@ int sobj_cache_set(DictHandle *self, PyObject *key, PyObject *value)
     sobj_cell cell;
 
     if (e == NULL)
-        return set_slow(self, key, value);
+        return enter_seldom(self, key) < 0 ? -1
+                                           : sobj_dict_store(&self->handle, key, value);
     if (sobj_encode_fast(value, &cell)) {
 #ifndef Py_GIL_DISABLED /* where counting references costs more than it saves */
         ready = Py_NewRef(value);
@@ -237,4 +238,20 @@ int sobj_cache_set(DictHandle *self, PyObject *key, PyObject *value)
     status = sobj_dict_pin_set(self->handle.core, e->pin, c->content, cell);
     sobj_cache_let_go(old);
     return __builtin_expect(status == SOBJ_OK, 1) ? 0 : set_stale(self, key, cell);
+}
+
+int sobj_cache_increment(DictHandle *self, PyObject *key, sobj_cell n, sobj_cell *sum)
+{
+    struct sobj_dict_cache *c = sobj_cache_of(self);
+    struct sobj_cache_entry *e = sobj_cache_find(c, key);
+
+    if (e == NULL)
+        return enter_seldom(self, key) < 0 ? -1 : SOBJ_STALE;
+    /* As in set_stale: what is in the way need not be the entry. */
+    if (!sobj_dict_pin_shows(sobj_cache_look(c, e))) {
+        sobj_cache_stale(c, e);
+        return SOBJ_STALE;
+    }
+    c->misses = 0;
+    return (int)sobj_dict_pin_increment(self->handle.core, e->pin, c->content, n, sum);
 }

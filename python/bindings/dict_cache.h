@@ -185,6 +185,11 @@ static inline int sobj_cache_has(DictHandle *self, PyObject *key)
 /* Stores. Returns: 0; -1 with an exception. May let go of the GIL. */
 int sobj_cache_set(DictHandle *self, PyObject *key, PyObject *value);
 
+/* Adds an immediate number through the key's entry. Returns: SOBJ_OK and the sum;
+ * SOBJ_STALE: there is no entry, or another way must be tried; SOBJ_OVERFLOW and
+ * SOBJ_BAD_OPERAND; -1 with an exception. May let go of the GIL. */
+int sobj_cache_increment(DictHandle *self, PyObject *key, sobj_cell n, sobj_cell *sum);
+
 /* The key goes from the dict: so does its entry. */
 void sobj_cache_forget(DictHandle *self, PyObject *key);
 

@@ -70,6 +70,35 @@ static bool set(const struct kept *k, int64_t tag)
     return status == SOBJ_OK;
 }
 
+/* Adds to a plain number, as counters are. */
+static enum sobj_status increment(const struct kept *k, int64_t n, int64_t *sum)
+{
+    sobj_cell cell = 0;
+    enum sobj_status status =
+        sobj_dict_pin_increment(k->d, k->pin, k->content, sobj_from_int(n), &cell);
+
+    if (status == SOBJ_OK)
+        *sum = sobj_to_int(cell);
+    return status;
+}
+
+static void put_number(struct sobj_object *d, int64_t key, sobj_cell number)
+{
+    struct test_key k;
+
+    sobj_dict_set(d, test_key(&k, key, false), number);
+}
+
+static int64_t number(struct sobj_object *d, int64_t key)
+{
+    struct test_key k;
+    struct sobj_out out = {.take = sobj_out_ref};
+
+    if (sobj_dict_get(d, test_key(&k, key, false), &out) != SOBJ_OK)
+        return -1;
+    return sobj_to_int(out.cell);
+}
+
 struct setting {
     struct kept *k;
     int64_t tag;
@@ -81,6 +110,13 @@ static void job_pin_set(void *context)
     struct setting *s = context;
 
     s->stored = set(s->k, s->tag);
+}
+
+static void job_pin_increment(void *context)
+{
+    struct setting *s = context;
+
+    s->stored = increment(s->k, 1, &s->tag) == SOBJ_OK;
 }
 
 static void job_pin_get(void *context)
@@ -291,6 +327,67 @@ static void stores_collide(void)
     end(d, "stores collide");
 }
 
+/* ---- increments through pins */
+
+static void increments(void)
+{
+    struct sobj_object *d = dict_new();
+    int64_t sum = 0, most = ((int64_t)1 << 60) - 1;
+    struct kept k;
+
+    put_number(d, 2, sobj_from_int(40));
+    k = pin(d, 2);
+    ok(increment(&k, 2, &sum) == SOBJ_OK && sum == 42 && number(d, 2) == 42, "added");
+    ok(increment(&k, 0, &sum) == SOBJ_OK && sum == 42 && number(d, 2) == 42,
+       "nothing added");
+    put_number(d, 2, sobj_from_int(most));
+    ok(increment(&k, 1, &sum) == SOBJ_OVERFLOW && number(d, 2) == most,
+       "no immediate any more: nothing is done");
+    put_number(d, 2, SOBJ_NONE);
+    ok(increment(&k, 1, &sum) == SOBJ_BAD_OPERAND, "no number");
+    dict_put(d, 2, 3);
+    ok(increment(&k, 1, &sum) == SOBJ_BAD_OPERAND && dict_look(d, 2) == 3, "a blob");
+    put_number(d, 2, sobj_from_int(7));
+    sobj_or_seq_cst(&d->mode, SOBJ__FROZEN); /* SeqCst: as whoever freezes does. */
+    ok(increment(&k, 1, &sum) == SOBJ_STALE && number(d, 2) == 7, "frozen");
+    sobj_and_seq_cst(&d->mode, ~(uint64_t)SOBJ__FROZEN); /* SeqCst: as above. */
+    sobj__fork_gate_close();
+    ok(increment(&k, 1, &sum) == SOBJ_STALE, "while a process forks");
+    sobj__fork_gate_open();
+    dict_drop(d, 2);
+    ok(increment(&k, 1, &sum) == SOBJ_STALE && number(d, 2) == -1, "removed");
+    sobj_dict_pin_drop(k.pin);
+    put_number(d, 2, sobj_from_int(1));
+    k = pin(d, 2);
+    sobj_dict_clear(d);
+    put_number(d, 2, sobj_from_int(5));
+    ok(increment(&k, 1, &sum) == SOBJ_STALE && number(d, 2) == 5, "cleared");
+    sobj_dict_pin_drop(k.pin);
+    end(d, "increments");
+}
+
+static void increments_collide(void)
+{
+    struct sobj_object *d = dict_new();
+    struct setting s = {.stored = false};
+    struct kept k;
+    struct pause p;
+
+    put_number(d, 2, sobj_from_int(1));
+    k = pin(d, 2);
+    s.k = &k;
+    ok(pause_at(&p, "dict.pin_increment", 0, job_pin_increment, &s), "one stops");
+    put_number(d, 2, sobj_from_int(10));
+    pause_end(&p);
+    ok(s.stored && s.tag == 11 && number(d, 2) == 11, "it adds to the newer value");
+    ok(pause_at(&p, "dict.pin_increment", 0, job_pin_increment, &s), "one stops");
+    dict_drop(d, 2);
+    pause_end(&p);
+    ok(!s.stored && number(d, 2) == -1, "a key that was removed stays so");
+    sobj_dict_pin_drop(k.pin);
+    end(d, "increments collide");
+}
+
 /* A caller whose lock guards the pin must not wait at the gate of a fork. */
 static void gate_is_closed(void)
 {
@@ -319,10 +416,12 @@ static void *wait_main(void *context)
     return NULL;
 }
 
-/* Who waits for the key is woken: by a store that has begun before he came, and, with
- * `watched`, by one that begins after that. */
-static void waiter_is_woken(bool watched)
+/* Who waits for the key is woken: by a store or increment that has begun before he came,
+ * and, with `watched`, by one that begins after that. */
+static void waiter_is_woken(bool watched, bool by_increment)
 {
+    const char *point = by_increment ? "dict.pin_increment" : "dict.pin_set";
+
     struct sobj_object *d = dict_new();
     struct test_key key;
     struct waiting w;
@@ -334,16 +433,19 @@ static void waiter_is_woken(bool watched)
     struct setting s = {.k = &k, .tag = 1};
     expect(sobj_dict_key_new(d, test_key(&key, 2, false), &w.key) == SOBJ_OK, "key");
     if (!watched)
-        ok(pause_at(&p, "dict.pin_set", 0, job_pin_set, &s), "a store stops");
+        ok(pause_at(&p, point, 0, by_increment ? job_pin_increment : job_pin_set, &s),
+           "a change stops at %s", point);
     pthread_create(&thread, NULL, wait_main, &w);
     while ((sobj__mode(d) & SOBJ__WATCHED) == 0)
         sched_yield();
-    if (watched)
+    if (watched && by_increment)
+        job_pin_increment(&s);
+    else if (watched)
         s.stored = set(&k, 4);
     else
         pause_end(&p);
     pthread_join(thread, NULL);
-    ok(s.stored && w.status == SOBJ_OK, "its waiter is woken");
+    ok(s.stored && w.status == SOBJ_OK, "its waiter is woken by %s", point);
     sobj_dict_key_unref(w.key);
     sobj_dict_pin_drop(k.pin);
     end(d, "waiter");
@@ -430,9 +532,11 @@ int main(void)
     body_is_freed();
     cleared_while_storing();
     stores_collide();
+    increments();
+    increments_collide();
     gate_is_closed();
-    waiter_is_woken(false);
-    waiter_is_woken(true);
+    for (int i = 0; i < 4; i++)
+        waiter_is_woken((i & 1) != 0, (i & 2) != 0);
     crowd();
     balance_check(&b, "pins");
     return tap_end();

@@ -234,6 +234,23 @@ static enum sobj_status set(struct step *s, sobj_cell value)
     return sobj_dict_set(s->r->d, s->key, value);
 }
 
+/* As sobj_dict_increment, from 0. */
+static enum sobj_status increment(struct step *s, sobj_cell *sum)
+{
+    sobj_cell n = sobj_from_int(s->a);
+    struct kept *k = s->kept;
+    enum sobj_status status = SOBJ_STALE;
+
+    if (k != NULL && k->pin != NULL) {
+        status = sobj_dict_pin_increment(s->r->d, k->pin, k->content, n, sum);
+        if (status == SOBJ_STALE)
+            kept_drop(k);
+    }
+    return status == SOBJ_OK
+               ? status
+               : sobj_dict_increment(s->r->d, s->key, n, sobj_from_int(0), sum);
+}
+
 static void run_step(struct step *s, unsigned kind)
 {
     struct sobj_object *d = s->r->d;
@@ -268,8 +285,7 @@ static void run_step(struct step *s, unsigned kind)
         history_respond(h, s->op, status == SOBJ_OK, 0);
         break;
     case ENTRY_INCREMENT:
-        status =
-            sobj_dict_increment(d, s->key, sobj_from_int(s->a), sobj_from_int(0), &sum);
+        status = increment(s, &sum);
         history_respond(h, s->op, sobj_to_int(sum), 0);
         expect(status == SOBJ_OK, "increment: %s", sobj_status_str(status));
         break;
