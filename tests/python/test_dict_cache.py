@@ -421,3 +421,65 @@ def test_fork(run_python):
         assert all(d[k] == f"value {k[1:]}" * 5 for k in keys)
         """
     )
+
+
+# ---- increments through an entry
+
+
+@pytest.mark.parametrize("add", ["increment", "tally", "reduce_sum"])
+@pytest.mark.parametrize("how", CHANGES)
+def test_an_increment_of_a_known_key(add, how):
+    """Whatever has become of the key, it adds to what is there now."""
+    key = fresh("the key")
+    d = warm(SharedDict({key: 5}), key)
+    add_two = {
+        "increment": lambda: d.increment(key, 2),
+        "tally": lambda: d.tally([key, key]),
+        "reduce_sum": lambda: d.reduce_sum([(key, 2)]),
+    }[add]
+    add_two()
+    assert d[key] == 7
+    CHANGES[how](d, key)
+    add_two()
+    assert d[key] == d.local()[key] == 79
+    del d[key]
+    add_two()
+    assert dict(d) == {key: 2}
+    d.replace({key: 10})
+    add_two()
+    assert d[key] == 12
+
+
+@pytest.mark.parametrize(
+    ("value", "n", "total"),
+    [
+        (2**60 - 1, 1, 2**60),
+        (-(2**60), -1, -(2**60) - 1),
+        (2**70, 1, 2**70 + 1),
+        (1, 2**70, 2**70 + 1),
+        (1.5, 1, 2.5),
+        (1, 0.5, 1.5),
+        (2**53 + 1, 1.0, float(2**53)),
+        (1e308, 1e308, float("inf")),
+        (True, 1, 2),
+        (3, 0, 3),
+    ],
+)
+def test_sums_of_a_known_key(value, n, total):
+    d = warm(SharedDict(k=value), "k")
+    assert repr(d.increment("k", n)) == repr(d["k"]) == repr(total)
+
+
+def test_no_number_at_a_known_key():
+    for value in (None, "text", (1,), AtomicInt(1)):
+        d = warm(SharedDict(k=value), "k")
+        with pytest.raises(TypeError, match=r"^increment: the value of 'k' is a "):
+            d.increment("k")
+        with pytest.raises(TypeError, match=r"^tally: the value of 'k' is a "):
+            d.tally(["k"])
+        assert d["k"] == value
+    d = warm(SharedDict(k=1), "k")
+    d.freeze()
+    with pytest.raises(TypeError, match="frozen"):
+        d.increment("k")
+    assert d["k"] == 1
