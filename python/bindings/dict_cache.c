@@ -20,6 +20,7 @@
 static int look_up_and_enter(DictHandle *self, PyObject *key, struct sobj_out *out)
 {
     struct sobj_dict_pin *pin;
+    struct sobj_dict_cache *c;
     struct sobj_py_key k;
     enum sobj_status status;
     uint64_t content;
@@ -28,9 +29,10 @@ static int look_up_and_enter(DictHandle *self, PyObject *key, struct sobj_out *o
         return -1;
     status = sobj_dict_get_pinned(self->handle.core, &k.key, out, &pin, &content);
     sobj_py_key_fini(&k);
+    c = sobj_cache_of(self);
+    c->absent = status == SOBJ_OK ? 0 : c->absent + 1;
     if (pin != NULL)
-        sobj_cache_enter(sobj_cache_of(self), key, pin, content,
-                         out != NULL ? out->cell : SOBJ_NO_CELL);
+        sobj_cache_enter(c, key, pin, content, out != NULL ? out->cell : SOBJ_NO_CELL);
     return (int)status;
 }
 
@@ -41,7 +43,7 @@ static inline int look_up(DictHandle *self, PyObject *key, struct sobj_out *out)
     struct sobj_py_key k;
     enum sobj_status status;
 
-    if (!sobj_cache_rests(c) && sobj_cache_wants(self, key))
+    if (!sobj_cache_rests(c) && !sobj_cache_doubts(c) && sobj_cache_wants(self, key))
         return look_up_and_enter(self, key, out);
     if (sobj_py_key_init(self->handle.state, key, &k) < 0)
         return -1;

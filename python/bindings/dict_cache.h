@@ -47,6 +47,7 @@
 #include "handle.h"
 
 #define SOBJ_CACHE_ENTRIES_MAX ((size_t)1 << 18)
+#define SOBJ__CACHE_ABSENT 32
 #define SOBJ_CACHE_KEY_MAX ((size_t)256)
 #define SOBJ_CACHE_READY_MAX ((size_t)4 << 10) /* the blob; its object: twice that */
 #define SOBJ_CACHE_BYTES_MAX ((size_t)4 << 20)
@@ -73,6 +74,7 @@ struct sobj_dict_cache {
     struct sobj_cache_set *memory; /* the sets, aligned; NULL: none */
     void *block;                   /* what was allocated */
     size_t bytes;                  /* of blobs that are kept for ready objects */
+    uint32_t absent;               /* keys in sequence that the dict did not have */
     uint32_t conflicts;            /* since the size was decided */
     uint32_t turn;                 /* whose turn it is, where one of several goes */
     uint32_t hand;                 /* where ready objects were last let go of */
@@ -215,7 +217,13 @@ static inline bool sobj_cache_rests(struct sobj_dict_cache *c)
     c->rest--;
     return true;
 }
-/* Then. Returns: whether the key is to be entered if the dict has it. */
+/* Then, unless keys that the dict has not are all that has come for a while; one in some
+ * is asked about nevertheless. Returns: whether the key is to be entered if the dict has
+ * it. */
+static inline bool sobj_cache_doubts(struct sobj_dict_cache *c)
+{
+    return c != NULL && c->absent >= SOBJ__CACHE_ABSENT && ++c->turn % 8 != 0;
+}
 bool sobj_cache_wants(DictHandle *self, PyObject *key);
 /* Enters the key with a pin, which is consumed, and the cell that was read. */
 void sobj_cache_enter(struct sobj_dict_cache *c, PyObject *key,
