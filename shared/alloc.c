@@ -155,3 +155,15 @@ void sobj__free_table(void *p, size_t size)
     sobj__count(SOBJ_COUNT_BYTES, -(int64_t)size);
     sobj__os_unmap(p, map_size(size));
 }
+
+void *sobj__alloc_pages(enum sobj_counter counter, size_t size)
+{
+    return fault_due() ? NULL : counted(counter, sobj__os_pages(size), size);
+}
+
+void sobj__free_pages(enum sobj_counter counter, void *p, size_t size)
+{
+    sobj__count(counter, -1);
+    sobj__count(SOBJ_COUNT_BYTES, -(int64_t)size);
+    sobj__os_unmap(p, size);
+}

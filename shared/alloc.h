@@ -26,6 +26,10 @@ void sobj__free(enum sobj_counter counter, void *p, size_t size);
 void *sobj__alloc_table(size_t size);
 void sobj__free_table(void *p, size_t size);
 
+/* Zeroed pages that nothing else lies on (sobj__os_seal); freed by the twin. */
+void *sobj__alloc_pages(enum sobj_counter counter, size_t size);
+void sobj__free_pages(enum sobj_counter counter, void *p, size_t size);
+
 /* ---- small blocks: what is made and freed all the time, blobs and nodes. A thread keeps
  * some of what it has freed (struct sobj__pool) and hands it out again. Class c has blocks
  * of 16 c + 8 bytes, which is what malloc would round to anyway. */

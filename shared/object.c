@@ -176,6 +176,33 @@ void sobj__objects_fork_child(void)
     }
 }
 
+#define CENSUS_STEP 1024u /* slots looked at in one section */
+
+void sobj_census(struct sobj_census *census)
+{
+    struct sobj__slot *slot;
+
+    memset(census, 0, sizeof *census);
+    for (uint32_t i = 0;;) {
+        sobj__read_begin();
+        for (slot = slot_at(i); slot != NULL; slot = slot_at(++i)) {
+            /* Acquire: pairs with the release in object_init. */
+            struct sobj_object *obj = sobj_load_acquire(&slot->obj);
+            uint32_t refs = obj != NULL ? COUNT(sobj_word_load(&obj->refs)) : 0;
+            if (refs != 0) { /* H1 */
+                census->objects[obj->type->tag]++;
+                census->references += refs;
+            }
+            if (i % CENSUS_STEP == CENSUS_STEP - 1)
+                break;
+        }
+        sobj__read_end();
+        if (slot == NULL)
+            return;
+        i++;
+    }
+}
+
 /* ---- tickets: {generation:32 | index + 1:32} */
 
 /* Needs: the lock. Returns: the reference the ticket held. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "flight.h"
+#include "immortal.h"
 #include "object.h"
 #include "park.h"
 #include "platform/platform.h"
@@ -23,6 +24,8 @@ struct sobj__domains sobj__domains;
 struct sobj__objects sobj__objects;
 struct sobj__flights sobj__flights;
 struct sobj__hash_secret sobj__hash_secret;
+struct sobj__immortals sobj__immortals = {.limit = SOBJ_IMMORTAL_LIMIT};
+uint32_t sobj_immortal_kinds;
 
 static struct {
     pthread_once_t once;

@@ -102,7 +102,7 @@ bool sobj_cell_same(sobj_cell a, sobj_cell b)
     if (!sobj_is_blob(a) || !sobj_is_blob(b))
         return false;
     struct sobj_blob *x = sobj_to_blob(a), *y = sobj_to_blob(b);
-    return x->info == y->info && x->edges == y->edges &&
+    return ((x->info ^ y->info) & ~SOBJ_BLOB_IMMORTAL) == 0 && x->edges == y->edges &&
            memcmp(x->data, y->data, sobj_blob_size(x)) == 0 &&
            memcmp(sobj_blob_edges(x), sobj_blob_edges(y), x->edges * sizeof(void *)) ==
                0;

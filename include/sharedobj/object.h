@@ -36,6 +36,17 @@ void sobj_unref(struct sobj_object *obj);
  * Progress: lock-free. */
 enum sobj_status sobj_attach(int64_t id, struct sobj_object **out);
 
+/* What is alive: cores by type, and the references to all of them (handles, cells,
+ * tickets, and those that operations hold for a moment). */
+struct sobj_census {
+    int64_t objects[SOBJ_TYPES];
+    int64_t references;
+};
+/* Looks at one core after the other, so the figures are exact only when nothing is
+ * running. Takes time in proportion to the most cores that were ever alive at once, in
+ * short read sections. */
+void sobj_census(struct sobj_census *census);
+
 /* ---- Tickets: a counted reference on its way to somebody else, as a number.
  * The number is not a pointer: taking it late, twice or never does no harm. A ticket
  * belongs to a domain and dies with it, or when it is found that its lease has ended:

@@ -68,11 +68,12 @@ bool sobj_thread_ended(uint64_t serial);
 
 /* ---- Figures: sums over all threads, exact when nothing is running. */
 enum sobj_counter {
-    SOBJ_COUNT_OBJECTS, /* live cores */
-    SOBJ_COUNT_BLOBS,   /* live blobs */
-    SOBJ_COUNT_NODES,   /* live dict nodes */
-    SOBJ_COUNT_BLOCKS,  /* other allocations: tables, segments, rings, tickets */
-    SOBJ_COUNT_BYTES,   /* bytes in all of them, as asked for */
+    SOBJ_COUNT_OBJECTS,  /* live cores */
+    SOBJ_COUNT_BLOBS,    /* live blobs */
+    SOBJ_COUNT_NODES,    /* live dict nodes */
+    SOBJ_COUNT_BLOCKS,   /* other allocations: tables, segments, rings, tickets */
+    SOBJ_COUNT_IMMORTAL, /* allocations for immortal objects; never fewer */
+    SOBJ_COUNT_BYTES,    /* bytes in all of them, as asked for */
     SOBJ_COUNTERS
 };
 int64_t sobj_count(enum sobj_counter counter);

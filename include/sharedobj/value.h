@@ -138,6 +138,10 @@ static inline unsigned sobj_str_width(unsigned aux)
 enum { SOBJ_STREAM_HOSTED = 2 };
 
 #define SOBJ_BLOB_MAX (((uint64_t)1 << 48) - 1)
+/* In the info: an immortal object is behind the data (immortal.h). It is part of the
+ * kind's byte, so that a switch over kinds has no case for such blobs; it is no part of
+ * the value. */
+#define SOBJ_BLOB_IMMORTAL ((uint64_t)0x80 << 48)
 
 /* Immutable once published, but for the reference count. After `size` bytes of data,
  * padded to 8, lie `edges` pointers to cores, each a counted reference. */
@@ -157,6 +161,10 @@ static inline uint64_t sobj_blob_size(const struct sobj_blob *b)
 static inline enum sobj_blob_kind sobj_blob_kind(const struct sobj_blob *b)
 {
     return (enum sobj_blob_kind)(b->info >> 48 & 0xff);
+}
+static inline bool sobj_blob_is_immortal(const struct sobj_blob *b)
+{
+    return (b->info & SOBJ_BLOB_IMMORTAL) != 0;
 }
 static inline unsigned sobj_blob_aux(const struct sobj_blob *b)
 {
@@ -231,6 +239,8 @@ enum sobj_stream_kind {
     SOBJ_ST_REF,       /* count: ordinal of an item that began earlier */
     SOBJ_ST_PICKLE,    /* count bytes; [pickle]; only as root; aux 1: a TUPLE of the
                         * OBJECTs that its persistent ids name follows */
+    /* only in messages and in keys as given */
+    SOBJ_ST_IMMORTAL, /* [address of an object of the host's]; see immortal.h */
     SOBJ_ST_KINDS
 };
 

@@ -41,4 +41,9 @@ void *sobj__os_map(size_t size);
 void sobj__os_unmap(void *p, size_t size);
 #define SOBJ__MAP_UNIT ((size_t)2 << 20)
 
+/* Zeroed pages of any size; freed by sobj__os_unmap. Returns NULL on no memory. */
+void *sobj__os_pages(size_t size);
+/* From now on a write to these pages ends the process. */
+void sobj__os_seal(void *p, size_t size);
+
 #endif

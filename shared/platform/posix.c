@@ -38,3 +38,13 @@ void *sobj__os_map(size_t size)
 }
 
 void sobj__os_unmap(void *p, size_t size) { munmap(p, size); }
+
+void *sobj__os_pages(size_t size)
+{
+    void *p =
+        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    return p == MAP_FAILED ? NULL : p;
+}
+
+void sobj__os_seal(void *p, size_t size) { mprotect(p, size, PROT_READ); }
