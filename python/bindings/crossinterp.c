@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Handles on CPython's own roads between interpreters, and the few other things for
- * which it has no public name. Everything private is in this file.
+ * which it has no public name. Everything private is in this file (the layout of
+ * objects in immortal_object.c).
  *
  * CPython asks a type that was registered (for each interpreter, by exact type) for
  * "cross-interpreter data": a pointer, a function that makes an object of it in the

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The only place that uses private names of CPython; see crossinterp.c. */
+/* What needs private names of CPython; see crossinterp.c. */
 #ifndef SOBJ_PY_CROSSINTERP_H
 #define SOBJ_PY_CROSSINTERP_H
 

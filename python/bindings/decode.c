@@ -386,6 +386,11 @@ static PyObject *decode_leaf(struct decoder *d, const uint64_t *words)
         return make_handle(d->state, d->edges[count]);
     case SOBJ_ST_REF:
         return refer(d, count);
+    case SOBJ_ST_IMMORTAL: {
+        PyObject *v;
+        memcpy(&v, data, sizeof v);
+        return Py_NewRef(v);
+    }
     case SOBJ_ST_ATOM:
         hide_open(d);
         return sobj__make_atom(d->state, aux, data, count);
@@ -521,6 +526,8 @@ static PyObject *decode_blob(struct sobj_state *state, struct sobj_blob *b)
     case SOBJ_BLOB_COMPLEX:
         return make_complex(b->data);
     default:
+        if (sobj_blob_is_immortal(b))
+            return Py_NewRef((PyObject *)sobj_blob_immortal(b));
         return sobj__decode_stream(state, (const uint64_t *)(const void *)b->data,
                                    sobj_blob_edges(b),
                                    b->info & SOBJ__MESSAGE_REFERRED);
@@ -550,6 +557,6 @@ PyObject *sobj__decode_direct(struct sobj_blob *b)
     case SOBJ_BLOB_INT:
         return size <= sizeof(int64_t) ? make_int(b->data, size) : NULL;
     default:
-        return NULL;
+        return sobj_blob_is_immortal(b) ? sobj_blob_immortal(b) : NULL;
     }
 }

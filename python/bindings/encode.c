@@ -342,7 +342,7 @@ static int encode_str(struct sobj_state *state, PyObject *value, sobj_cell *cell
     return 0;
 }
 
-int sobj_encode_slow(struct sobj_state *state, PyObject *value, sobj_cell *cell)
+static int encode_anew(struct sobj_state *state, PyObject *value, sobj_cell *cell)
 {
     if (PyUnicode_CheckExact(value) && PyUnicode_GET_LENGTH(value) > 1)
         return encode_str(state, value, cell);
@@ -351,4 +351,25 @@ int sobj_encode_slow(struct sobj_state *state, PyObject *value, sobj_cell *cell)
     if (r != 0)
         return r < 0 ? -1 : 0;
     return encode_tree(state, value, cell);
+}
+
+int sobj__encode_immortal(struct sobj_state *state, struct sobj_immortal *immortal,
+                          PyObject *v, sobj_cell *cell)
+{
+    *cell = sobj_immortal_cell(immortal);
+    if (*cell != SOBJ_NO_CELL)
+        return 0;
+    if (encode_anew(state, v, cell) < 0)
+        return -1;
+    *cell = sobj_immortal_keep(immortal, *cell);
+    return 0;
+}
+
+int sobj_encode_slow(struct sobj_state *state, PyObject *value, sobj_cell *cell)
+{
+    struct sobj_immortal *immortal = sobj__immortal_of(value);
+
+    if (immortal != NULL)
+        return sobj__encode_immortal(state, immortal, value, cell);
+    return encode_anew(state, value, cell);
 }

@@ -23,6 +23,7 @@
 #define SOBJ_ENCODER_H
 
 #include "convert.h"
+#include "sharedobj/immortal.h"
 
 #define SOBJ__HASH_DEPTH 1000
 /* A value written out takes at most this many words: tuples that hold each other twice,
@@ -93,6 +94,7 @@ enum sobj__mode {
     SOBJ__MODE_VALUE,
     SOBJ__MODE_KEY, /* canonical form of a key: equal numbers alike, cores by id */
     SOBJ__MODE_MESSAGE,
+    SOBJ__MODE_FLAT, /* a value that can be immortal; what is written is not used */
 };
 
 struct sobj_encoder {
@@ -103,6 +105,7 @@ struct sobj_encoder {
     bool changed;      /* KEY: the canonical form is not the key as given */
     bool referred;     /* MESSAGE: there are REFs */
     bool hosted;       /* there are ATOMs or GROUPs */
+    bool immortals;    /* MESSAGE: items may be immortal objects */
     uint32_t records;  /* records begun */
     uint64_t ordinals; /* MESSAGE: items numbered */
     PyObject *root;    /* MESSAGE: the first item that was numbered; borrowed */
@@ -198,6 +201,32 @@ void sobj__raise_at(struct sobj_encoder *e, const char *format, ...);
 void sobj__raise_unpicklable(struct sobj_encoder *e, PyObject *offender,
                              PyObject *cause);
 
+/* ---- immortal objects; immortal_make.c */
+
+/* More references than a program has to an object that is not immortal. A program that
+ * has, finds that sobj_immortal_at does not know the object. */
+#define SOBJ__REFCNT_HUGE ((Py_ssize_t)1 << 30)
+
+/* Returns: the immortal object that `v` is, or NULL. */
+static inline struct sobj_immortal *sobj__immortal_of(PyObject *v)
+{
+    if (!sobj_immortal_any(SOBJ_IMMORTAL_ALL) || Py_REFCNT(v) <= SOBJ__REFCNT_HUGE)
+        return NULL;
+    return sobj_immortal_at(v);
+}
+/* Encodes `v`, which is `immortal`, as a value. Returns: as sobj_encode. */
+int sobj__encode_immortal(struct sobj_state *state, struct sobj_immortal *immortal,
+                          PyObject *v, sobj_cell *cell);
+/* Appends an immortal object as it is. Returns: OK or NO_MEMORY. */
+static inline enum sobj_status sobj__write_immortal(struct sobj_stream *s, PyObject *v)
+{
+    uint64_t header = sobj_stream_header(SOBJ_ST_IMMORTAL, 0, 0);
+
+    return sobj_stream_bytes(s, header, &v, sizeof v);
+}
+/* immortal, immortal_limit. */
+extern PyMethodDef sobj__immortal_methods[];
+
 /* ---- ints of more than 61 bits, as shortest little-endian two's complement */
 struct sobj__int_bytes {
     const unsigned char *data;
@@ -229,6 +258,7 @@ static inline size_t sobj__item_words(uint64_t word)
     case SOBJ_ST_ATOM:
         return 1 + (size_t)(count + 7) / 8;
     case SOBJ_ST_FLOAT:
+    case SOBJ_ST_IMMORTAL:
         return 2;
     case SOBJ_ST_COMPLEX:
         return 3;

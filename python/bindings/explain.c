@@ -298,6 +298,30 @@ static void raise_for_key(struct sobj_encoder *e, PyTypeObject *type, PyObject *
                        an(name), name);
 }
 
+/* For what would be immortal. */
+static void raise_for_flat(struct sobj_encoder *e, PyTypeObject *type, PyObject *name)
+{
+    static const struct advice remedies[] = {
+        {&PyFrozenSet_Type, "use tuple(x)"}, {&PyList_Type, "use tuple(x)"},
+        {&PySet_Type, "use tuple(x)"},       {&PyDict_Type, "use tuple(x.items())"},
+        {&PyByteArray_Type, "use bytes(x)"},
+    };
+    const char *remedy = ADVICE_FOR(remedies, type);
+
+    if (remedy == NULL && ADVICE_FOR(exact_types, type) != NULL) {
+        raise_for_value(e, type, name);
+        return;
+    }
+    sobj__raise_at(e,
+                   "is a%s %U and cannot be immortal; str, bytes, int, float, complex "
+                   "and tuples of them can: %s",
+                   an(name), name,
+                   remedy != NULL
+                       ? remedy
+                       : "keep it in a SharedDict, which takes more kinds of "
+                         "values");
+}
+
 /* Returns: whether it was one of the two, and the error is raised. */
 static bool raise_for_sentinel(struct sobj_encoder *e, PyObject *offender)
 {
@@ -326,6 +350,8 @@ void sobj__raise_offender(struct sobj_encoder *e, PyObject *offender)
 
     if (name != NULL && e->mode == SOBJ__MODE_KEY)
         raise_for_key(e, type, name);
+    else if (name != NULL && e->mode == SOBJ__MODE_FLAT)
+        raise_for_flat(e, type, name);
     else if (name != NULL)
         raise_for_value(e, type, name);
     Py_XDECREF(name);
@@ -435,6 +461,8 @@ static PyMethodDef module_methods[] = {
 int sobj_convert_exec(PyObject *module, struct sobj_state *state)
 {
     if (PyModule_AddFunctions(module, module_methods) < 0)
+        return -1;
+    if (PyModule_AddFunctions(module, sobj__immortal_methods) < 0)
         return -1;
     return PyModule_AddFunctions(module, sobj__testing_methods);
 }

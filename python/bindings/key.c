@@ -5,7 +5,8 @@
  *
  *     canonical   what is compared and hashed: 1, 1.0, True and 1+0j are the int 1, all
  *                 NaNs are one, -0.0 is 0, a channel is its id, frozensets are sorted
- *     given       what comes out again, only where it differs from the canonical form
+ *     given       what comes out again, only where it differs from the canonical form;
+ *                 of an immortal object its address
  */
 #include "encoder.h"
 
@@ -65,7 +66,14 @@ static int stream_key(struct sobj_state *state, PyObject *object, struct sobj_py
     if (write_stream(state, object, SOBJ__MODE_KEY, canonical, &changed, &key->hosted) <
         0)
         goto error;
-    if (changed) {
+    if (sobj__immortal_of(object) != NULL) {
+        if (sobj__write_immortal(given, object) != SOBJ_OK) {
+            PyErr_NoMemory();
+            goto error;
+        }
+        key->given = given->words;
+        key->given_size = given->count * 8;
+    } else if (changed) {
         if (write_stream(state, object, SOBJ__MODE_VALUE, given, &ignored,
                          &key->hosted) < 0)
             goto error;

@@ -258,7 +258,8 @@ enum sobj__step sobj__write_leaf(struct sobj_encoder *e, enum sobj_kind kind,
     case SOBJ__COMPLEX:
         return write_complex(e, v);
     case SOBJ__HANDLE:
-        if (is_key && Py_TYPE(v)->tp_hash != sobj_handle_hash)
+        if (is_key ? Py_TYPE(v)->tp_hash != sobj_handle_hash
+                   : e->mode == SOBJ__MODE_FLAT)
             return sobj__refuse(e, v);
         return write_handle(e, v);
     case SOBJ__BYTEARRAY:
@@ -266,7 +267,9 @@ enum sobj__step sobj__write_leaf(struct sobj_encoder *e, enum sobj_kind kind,
             return write_bytearray(e, v);
         return sobj__refuse(e, v);
     case SOBJ__RANGE:
-        return is_key ? sobj__refuse(e, v) : write_range(e, v);
+        if (is_key || e->mode == SOBJ__MODE_FLAT)
+            return sobj__refuse(e, v);
+        return write_range(e, v);
     case SOBJ__ELLIPSIS:
     case SOBJ__NOT_IMPLEMENTED:
         if (is_key || sobj__encode_leaf(kind, v, &cell) < 0)

@@ -255,6 +255,9 @@ int sobj_encode_message(struct sobj_state *state, PyObject *message, sobj_cell *
 
     if (sobj_encode_fast(message, cell))
         return 0;
+    struct sobj_immortal *immortal = sobj__immortal_of(message);
+    if (immortal != NULL)
+        return sobj__encode_immortal(state, immortal, message, cell);
     kind = sobj__kind_of(message);
     int r = sobj__encode_leaf(kind, message, cell);
     if (r != 0)

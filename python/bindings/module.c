@@ -11,6 +11,7 @@
 #include "hooks.h"
 #include "registry.h"
 #include "state.h"
+#include "stats.h"
 
 /* ---- state */
 
@@ -107,57 +108,6 @@ static PyObject *module_collect(PyObject *module, PyObject *unused)
     Py_RETURN_NONE;
 }
 
-/* Adds `name`: `value`. Returns: 0, or -1 with an exception. */
-static int add_figure(PyObject *dict, const char *name, int64_t value)
-{
-    PyObject *number = PyLong_FromLongLong(value);
-    int result = number != NULL ? PyDict_SetItemString(dict, name, number) : -1;
-
-    Py_XDECREF(number);
-    return result;
-}
-
-static PyObject *figures(bool all)
-{
-    PyObject *dict = PyDict_New();
-
-    if (dict == NULL)
-        return NULL;
-    if (add_figure(dict, "objects", sobj_count(SOBJ_COUNT_OBJECTS)) < 0 ||
-        add_figure(dict, "bytes", sobj_count(SOBJ_COUNT_BYTES)) < 0 ||
-        add_figure(dict, "tickets", sobj_ticket_count()) < 0)
-        goto error;
-    if (all && (add_figure(dict, "blobs", sobj_count(SOBJ_COUNT_BLOBS)) < 0 ||
-                add_figure(dict, "nodes", sobj_count(SOBJ_COUNT_NODES)) < 0 ||
-                add_figure(dict, "blocks", sobj_count(SOBJ_COUNT_BLOCKS)) < 0))
-        goto error;
-    return dict;
-error:
-    Py_DECREF(dict);
-    return NULL;
-}
-
-PyDoc_STRVAR(
-    stats_doc,
-    "stats($module, /)\n--\n\n"
-    "Return figures of this process: live shared objects, their bytes, and the\n"
-    "tickets of handles that are on their way (pickled, or in a queue of the\n"
-    "standard library). Exact when nothing is running.");
-
-static PyObject *module_stats(PyObject *module, PyObject *unused)
-{
-    return figures(false);
-}
-
-PyDoc_STRVAR(counts_doc,
-             "_counts($module, /)\n--\n\n"
-             "Return all figures; the test suite checks that they balance.");
-
-static PyObject *module_counts(PyObject *module, PyObject *unused)
-{
-    return figures(true);
-}
-
 PyDoc_STRVAR(fail_allocation_doc,
              "_fail_allocation($module, after, /)\n--\n\n"
              "Make the core's allocation number `after` of this thread fail, once; a\n"
@@ -202,8 +152,7 @@ static PyObject *module_getattr(PyObject *module, PyObject *name)
 static PyMethodDef methods[] = {
     SOBJ_REGISTRY_METHODS,
     {"collect", module_collect, METH_NOARGS, collect_doc},
-    {"stats", module_stats, METH_NOARGS, stats_doc},
-    {"_counts", module_counts, METH_NOARGS, counts_doc},
+    SOBJ_STATS_METHODS,
     {"_fail_allocation", module_fail_allocation, METH_O, fail_allocation_doc},
     {"_end_waits", module_end_waits, METH_NOARGS, end_waits_doc},
     {"__getattr__", module_getattr, METH_O, getattr_doc},

@@ -86,6 +86,9 @@ void sobj_value_take(struct sobj_out *out)
         if (v->object != NULL || copy_blob(&v->copy, sobj_to_blob(cell)))
             return;
         PyErr_Clear();
+    } else if (sobj_blob_is_immortal(sobj_to_blob(cell))) {
+        v->object = sobj_blob_immortal(sobj_to_blob(cell));
+        return;
     }
     sobj_cell_ref(cell);
     v->held = cell;
@@ -122,6 +125,25 @@ void sobj_value_out_drop(struct sobj_value_out *v)
 
 /* ---- entries */
 
+/* The immortal object of a key's text, if there is one: nothing else has to be made.
+ * `aux`: 0 for bytes. */
+static PyObject *immortal_text(const struct sobj_entry *entry, unsigned aux)
+{
+    enum sobj_immortal_kind kind = aux != 0 ? SOBJ_IMMORTAL_STR : SOBJ_IMMORTAL_BYTES;
+
+    if (!sobj_immortal_any(1u << kind))
+        return NULL;
+    struct sobj_immortal_key key = {
+        .kind = kind,
+        .aux = aux,
+        .hash = entry->hash,
+        .bytes = entry->bytes,
+        .size = entry->size,
+    };
+    struct sobj_immortal *found = sobj_immortal_find(&key);
+    return found != NULL ? sobj_immortal_object(found) : NULL;
+}
+
 static void take_key(struct sobj_value_out *v, const struct sobj_entry *entry)
 {
     unsigned aux = 0;
@@ -134,7 +156,10 @@ static void take_key(struct sobj_value_out *v, const struct sobj_entry *entry)
         break;
     }
     case SOBJ_KEY_BYTES:
-        v->object = PyBytes_FromStringAndSize(entry->bytes, (Py_ssize_t)entry->size);
+        v->object = immortal_text(entry, 0);
+        if (v->object == NULL)
+            v->object =
+                PyBytes_FromStringAndSize(entry->bytes, (Py_ssize_t)entry->size);
         break;
     case SOBJ_KEY_STREAM:
         copy_make(&v->copy, 0, entry->bytes, entry->size, entry->edges,
@@ -157,7 +182,7 @@ static void take_key(struct sobj_value_out *v, const struct sobj_entry *entry)
         return;
     if (entry->size == 1) /* CPython has one str for each of these */
         v->object = PyUnicode_FromOrdinal(*(const unsigned char *)entry->bytes);
-    else
+    else if ((v->object = immortal_text(entry, aux)) == NULL)
         v->object = sobj__make_str(aux, entry->bytes, entry->size / sobj_str_width(aux),
                                    (int64_t)entry->hash);
 }

@@ -25,6 +25,8 @@ static const char *const kinds[SOBJ_TYPES] = {
     [SOBJ_TYPE_CHANNEL] = "Channel",
 };
 
+const char *sobj_registry_kind(enum sobj_type type) { return kinds[type]; }
+
 /* Returns: the handle of a core that was just found. Consumes: `core`. */
 static PyObject *found(struct sobj_state *state, struct sobj_object *core)
 {

@@ -5,6 +5,9 @@
 
 #include "state.h"
 
+/* Returns: what objects of this type are called. */
+const char *sobj_registry_kind(enum sobj_type type);
+
 /* Module functions. */
 PyObject *sobj_registry_attach(PyObject *module, PyObject *id);
 PyObject *sobj_registry_attach_token(PyObject *module, PyObject *const *args,

@@ -114,11 +114,23 @@ static PyObject *same(PyObject *module, PyObject *const *args, Py_ssize_t count)
     return PyBool_FromLong(result);
 }
 
+PyDoc_STRVAR(protect_doc,
+             "_protect_immortals($module, /)\n--\n\n"
+             "For tests: lay immortal objects, from now on, where a write to "
+             "them\nends the process.");
+
+static PyObject *protect(PyObject *module, PyObject *unused)
+{
+    sobj_immortal_protect();
+    Py_RETURN_NONE;
+}
+
 PyMethodDef sobj__testing_methods[] = {
     {"_roundtrip", roundtrip, METH_O, roundtrip_doc},
     {"_roundtrip_message", roundtrip_message, METH_O, roundtrip_message_doc},
     {"_roundtrip_key", roundtrip_key, METH_O, roundtrip_key_doc},
     {"_take", take, METH_O, take_doc},
     {"_same", (PyCFunction)(void *)same, METH_FASTCALL, same_doc},
+    {"_protect_immortals", protect, METH_NOARGS, protect_doc},
     {NULL},
 };

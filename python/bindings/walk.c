@@ -205,9 +205,14 @@ static enum sobj__step write_item(struct sobj_encoder *e, PyObject *v, uint32_t 
 {
     enum sobj_kind kind = sobj__kind_of(v);
 
+    if (e->immortals && sobj__immortal_of(v) != NULL)
+        return sobj__written(sobj__write_immortal(e->out, v));
     switch (kind) {
     case SOBJ__TUPLE:
+        return push(e, kind, v, depth);
     case SOBJ__FROZENSET:
+        if (e->mode == SOBJ__MODE_FLAT)
+            return sobj__refuse(e, v);
         return push(e, kind, v, depth);
     case SOBJ__LIST:
     case SOBJ__DICT:
@@ -220,6 +225,8 @@ static enum sobj__step write_item(struct sobj_encoder *e, PyObject *v, uint32_t 
             return push(e, kind, v, depth);
         return sobj__refuse(e, v);
     case SOBJ__FOREIGN:
+        if (e->mode == SOBJ__MODE_FLAT)
+            return sobj__refuse(e, v);
         return sobj__write_foreign(e, v, depth);
     default:
         return sobj__write_leaf(e, kind, v);
@@ -358,7 +365,8 @@ static enum sobj__step go_through_set(struct sobj_encoder *e, struct sobj__frame
 
 enum sobj__step sobj__encoder_run(struct sobj_encoder *e, PyObject *root)
 {
-    enum sobj__step step = write_item(e, root, e->mode == SOBJ__MODE_KEY ? 1 : 0);
+    bool hashed = e->mode == SOBJ__MODE_KEY || e->mode == SOBJ__MODE_FLAT;
+    enum sobj__step step = write_item(e, root, hashed ? 1 : 0);
 
     while (e->depth != 0 && step >= 0) {
         struct sobj__frame *f = &e->frames[e->depth - 1];
@@ -380,6 +388,7 @@ void sobj__encoder_init(struct sobj_encoder *e, struct sobj_state *state,
     e->mode = mode;
     e->name = name;
     e->changed = e->referred = e->hosted = false;
+    e->immortals = mode == SOBJ__MODE_MESSAGE && sobj_immortal_any(SOBJ_IMMORTAL_ALL);
     e->records = 0;
     e->ordinals = 0;
     e->root = e->foreign = NULL;
