@@ -104,7 +104,7 @@ struct sobj_immortal_figures {
     int64_t limit;
 };
 void sobj_immortal_figures(struct sobj_immortal_figures *figures);
-/* Sets how many bytes they may take. A limit below what is in use only refuses new ones.
+/* Sets how many bytes they may take. One below what is in use only refuses new objects.
  * Returns: the limit before. */
 int64_t sobj_immortal_set_limit(int64_t limit);
 #define SOBJ_IMMORTAL_LIMIT ((int64_t)64 << 20)

@@ -14,7 +14,8 @@
  *           (Not interned, it would be entered into a table of one interpreter, marked,
  *           and on 3.14 freed with that.) Hash and UTF-8 are there from the start, as
  *           they would be stored when first asked for. A str that has no UTF-8 (lone
- *           surrogates) is asked in vain each time, which stores nothing.
+ *           surrogates) is asked in vain each time, which stores nothing; without the
+ *           GIL it takes the lock that every object has, the one thing ever written.
  *   bytes   the hash is there from the start.
  *   int     its digits, without the flag "is in the table of small ints" of 3.14.
  *   tuple   with the GIL 16 bytes of zeros in front, where the collector keeps its
