@@ -182,10 +182,12 @@ PyDoc_STRVAR(
     "keep of them included; MemoryError when there is no room. stats() has the\n"
     "figures. The first call for a value costs about two copies, later ones a\n"
     "look-up. Where it is not known to be safe (free-threaded 3.14 and later, and\n"
-    "3.16) obj itself is returned. Anything else raises NotShareableError. Never\n"
-    "blocks.\n\n"
+    "3.16) obj itself is returned. Anything else raises NotShareableError. Waits\n"
+    "for nothing but the moment in which another thread enters a new one.\n\n"
     "What is different: sys.intern() of such a str returns it as it is, so two\n"
-    "interned strings that are equal may be two objects. Compare text with ==.");
+    "interned strings that are equal may be two objects. And do not make such a\n"
+    "tuple part of a code object (ast.Constant, code.replace): CPython exchanges\n"
+    "the items of those for equal ones of its own, in place.");
 
 static PyObject *immortal(PyObject *module, PyObject *obj)
 {
