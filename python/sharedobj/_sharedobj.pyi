@@ -417,6 +417,7 @@ def stats() -> _Stats: ...
 # ---- for pickles, and for the tests
 
 def _attach_token(nonce0: int, nonce1: int, kind: str, id: int, ticket: int, /) -> Any: ...
+
 @type_check_only
 class _ImmortalStats(TypedDict):
     count: int
