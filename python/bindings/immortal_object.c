@@ -32,8 +32,9 @@
 #include "immortal_object.h"
 
 /* Seen to work, each with all that the tests do: 3.12 to 3.15 with the GIL, and the
- * free-threaded 3.13. Builds that trace references have other headers. */
-#if PY_VERSION_HEX < 0x03100000 && !defined(Py_TRACE_REFS) &&                          \
+ * free-threaded 3.13. Debug builds check more of an object than it promises, and those
+ * that trace references have other headers. */
+#if PY_VERSION_HEX < 0x03100000 && !defined(Py_DEBUG) && !defined(Py_TRACE_REFS) &&    \
     (!defined(Py_GIL_DISABLED) || PY_VERSION_HEX < 0x030E0000)
 #define SUPPORTED 1
 #endif

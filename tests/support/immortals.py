@@ -14,9 +14,16 @@ import marshal
 import pickle
 import re
 import sys
+import sysconfig
 import types
 
-SHORT = ["", "a", "\xe9", b"", b"a", 0, 1, -5, 256, True, None, (), 3, ...]
+FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+# Where immortal() makes objects; elsewhere it returns what it was given.
+SUPPORTED = (
+    sys.version_info < (3, 16)
+    and not (FREE_THREADED and sys.version_info >= (3, 14))
+    and not hasattr(sys, "gettotalrefcount")
+)
 
 
 def values(without_utf8=True):

@@ -2,19 +2,17 @@
 
 import itertools
 import os
-import sys
-import sysconfig
 import threading
 
+import immortals
 import pytest
 from interps import Sub, in_thread
 
 import sharedobj as so
 
-FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
-SUPPORTED = sys.version_info < (3, 16) and not (FREE_THREADED and sys.version_info >= (3, 14))
-
-pytestmark = pytest.mark.skipif(not SUPPORTED, reason="immortal() returns obj itself here")
+pytestmark = pytest.mark.skipif(
+    not immortals.SUPPORTED, reason="immortal() returns obj itself here"
+)
 THREADS = 4
 ROUNDS = itertools.count()
 
