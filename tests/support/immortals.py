@@ -8,11 +8,17 @@ is an assertion. Nothing here is of pytest: it runs in every interpreter.
 import ast
 import builtins
 import copy
+import functools
 import gc
+import io
+import itertools
 import json
 import marshal
+import operator
 import pickle
 import re
+import string
+import struct
 import sys
 import sysconfig
 import types
@@ -128,6 +134,9 @@ def text(o, e):
     match o:
         case str(whole):
             assert whole is o
+    stream = io.StringIO(o, newline="")
+    assert stream.read() == e and stream.write(o) == len(e) and stream.getvalue() == e + e
+    assert string.Template("$x").substitute(x=o) == e and operator.concat(o, o) == e + e
     try:
         encoded = e.encode()
     except UnicodeEncodeError:
@@ -202,6 +211,21 @@ def data(o, e):
     view.release()
     assert bytearray(o) == e and o.decode("latin1") == e.decode("latin1") and bytes(o) == e
     assert b",".join([o, o]) == b",".join([e, e]) and o.upper() == e.upper() and list(o) == list(e)
+    stream = io.BytesIO(o)  # shares the bytes until it is written to
+    assert stream.getvalue() == e and stream.write(b"zz") == 2 and stream.getvalue()[2:] == e[2:]
+    stream.getbuffer()[:1] = b"q"
+    assert io.BytesIO(o).read() == e
+    array = bytearray(o)
+    array[0] = 255 - array[0]
+    array += o
+    array.extend(o)
+    assert array[1:] == e[1:] + e + e
+    if hasattr(array, "take_bytes"):
+        assert array.take_bytes()[1:] == e[1:] + e + e
+    room = bytearray(len(e))
+    room[:] = o
+    struct.pack_into(f"{len(e)}s", room, 0, o)
+    assert room == e and struct.unpack(f"{len(e)}s", o) == (e,)
     grown = o
     grown += b"q"
     assert grown == e + b"q" and o == e and o.split(b"a") == e.split(b"a")
@@ -215,6 +239,10 @@ def tuples(o, e):
     grown = o
     grown += (9,)
     assert grown == (*e, 9) and o == e
+
+    assert list(itertools.chain(o, o)) == list(e) * 2 and functools.reduce(operator.eq, (o, e))
+    assert [p for p in itertools.permutations(o[:3])] == [p for p in itertools.permutations(e[:3])]
+    assert functools.lru_cache(lambda *x: x)(o, o) == (e, e)
 
     def arguments(*args):
         return args
