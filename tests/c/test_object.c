@@ -266,6 +266,37 @@ static void test_attach_race(void)
     balance_check(&b, "attach race");
 }
 
+/* More than two steps of the walk, with holes; the tag of a thing is AtomicInt's. */
+static void test_census(void)
+{
+    enum { THINGS = 3000 };
+    static struct sobj_object *things[THINGS];
+    struct balance b = balance_begin();
+    struct sobj_census before, now;
+
+    sobj_census(&before);
+    for (int i = 0; i < THINGS; i++)
+        things[i] = thing_new();
+    sobj_ref(things[5]);
+    sobj_census(&now);
+    ok(now.objects[SOBJ_TYPE_ATOMIC_INT] ==
+               before.objects[SOBJ_TYPE_ATOMIC_INT] + THINGS &&
+           now.objects[SOBJ_TYPE_DICT] == before.objects[SOBJ_TYPE_DICT] &&
+           now.references == before.references + THINGS + 1,
+       "all are counted");
+    sobj_unref(things[5]);
+    for (int i = 0; i < THINGS; i += 2)
+        sobj_unref(things[i]);
+    sobj_census(&now);
+    ok(now.objects[SOBJ_TYPE_ATOMIC_INT] ==
+               before.objects[SOBJ_TYPE_ATOMIC_INT] + THINGS / 2 &&
+           now.references == before.references + THINGS / 2,
+       "those that are gone are not");
+    for (int i = 1; i < THINGS; i += 2)
+        sobj_unref(things[i]);
+    balance_check(&b, "census");
+}
+
 int main(void)
 {
     tap_begin();
@@ -275,6 +306,7 @@ int main(void)
     test_growth();
     test_tickets();
     test_leases();
+    test_census();
     test_attach_race();
     return tap_end();
 }
