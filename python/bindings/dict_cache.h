@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The read cache of SharedDict: from key objects to where their values lie.
+/* The read cache of SharedDict, and of SharedSet: from key objects to where their values
+ * lie.
  *
  *   cache ──> sets of two entries, a cache line each
  *             entry = {key object, pin, cell seen, ready object}

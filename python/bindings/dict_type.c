@@ -508,10 +508,10 @@ static PyGetSetDef dict_getset[] = {
 
 static void dict_fini(SobjHandle *self) { sobj_cache_fini((DictHandle *)self); }
 
-static void dict_dealloc(PyObject *self) { sobj_handle_dealloc_with(self, dict_fini); }
+void sobj_dict_dealloc(PyObject *self) { sobj_handle_dealloc_with(self, dict_fini); }
 
 static PyType_Slot dict_slots[] = {
-    SOBJ_HANDLE_SLOTS(dict_dealloc, sobj_handle_traverse),
+    SOBJ_HANDLE_SLOTS(sobj_dict_dealloc, sobj_handle_traverse),
     {Py_tp_new, dict_new},
     {Py_tp_doc, (void *)type_doc},
     {Py_tp_methods, dict_methods},

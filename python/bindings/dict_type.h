@@ -14,6 +14,8 @@ enum dict_part { DICT_KEYS, DICT_VALUES, DICT_ITEMS };
 int sobj_dict_store(SobjHandle *self, PyObject *key, PyObject *value);
 /* Returns: the value; NULL with an exception, or without one: the key is absent. */
 PyObject *sobj_dict_lookup(SobjHandle *self, PyObject *key);
+/* Of a DictHandle, which a SharedSet's handle is, too. */
+void sobj_dict_dealloc(PyObject *self);
 /* Returns: 1 if it is there, 0, or -1 with an exception. */
 int sobj_dict_has(PyObject *self, PyObject *key);
 void sobj_dict_key_error(PyObject *key);

@@ -121,7 +121,19 @@ static inline int act_on_any(PyObject *op, PyObject *item, item_action action)
 
 static int set_contains(PyObject *self, PyObject *item)
 {
-    return act_on_any(self, item, holds);
+    int result = sobj_cache_has((DictHandle *)self, item);
+
+    return result >= 0 ? result : act_on_frozen((SobjHandle *)self, item, holds);
+}
+
+/* Returns: as act(). */
+static int remove_item(PyObject *self, PyObject *item)
+{
+    int removed = act_on_any(self, item, take);
+
+    if (removed >= 0)
+        sobj_cache_forget((DictHandle *)self, item);
+    return removed;
 }
 
 PyDoc_STRVAR(add_doc,
@@ -143,7 +155,7 @@ PyDoc_STRVAR(discard_doc,
 
 static PyObject *set_discard(PyObject *self, PyObject *item)
 {
-    int removed = act_on_any(self, item, take);
+    int removed = remove_item(self, item);
 
     return removed < 0 ? NULL : PyBool_FromLong(removed);
 }
@@ -155,7 +167,7 @@ PyDoc_STRVAR(remove_doc,
 
 static PyObject *set_remove(PyObject *self, PyObject *item)
 {
-    int removed = act_on_any(self, item, take);
+    int removed = remove_item(self, item);
 
     if (removed == 0)
         sobj_dict_key_error(item);
@@ -223,6 +235,7 @@ PyObject *sobj_set_clear_all(PyObject *op, PyObject *unused)
     SobjHandle *self = (SobjHandle *)op;
     enum sobj_status status = sobj_dict_clear(self->core);
 
+    sobj_cache_flush(sobj_cache_of((DictHandle *)self));
     return status == SOBJ_OK ? Py_NewRef(Py_None) : sobj_raise(self->state, status);
 }
 
@@ -279,11 +292,13 @@ static PyObject *set_repr(PyObject *self)
 }
 
 PyDoc_STRVAR(sizeof_doc, "__sizeof__($self, /)\n--\n\n"
-                         "Return the bytes of handle and shared table.");
+                         "Return the bytes of the handle with its read cache and of\n"
+                         "the shared table.");
 
 static PyObject *set_sizeof(PyObject *self, PyObject *unused)
 {
     return PyLong_FromSize_t((size_t)Py_TYPE(self)->tp_basicsize +
+                             sobj_cache_bytes((DictHandle *)self) +
                              sobj_dict_bytes(sobj_handle_core(self)));
 }
 
@@ -375,7 +390,7 @@ static PyGetSetDef set_getset[] = {
     };
 
 static PyType_Slot set_slots[] = {
-    SOBJ_HANDLE_SLOTS(sobj_handle_dealloc, sobj_handle_traverse),
+    SOBJ_HANDLE_SLOTS(sobj_dict_dealloc, sobj_handle_traverse),
     {Py_tp_new, set_new},
     {Py_tp_init, set_init},
     {Py_tp_doc, (void *)type_doc},
@@ -393,7 +408,7 @@ static PyType_Slot set_slots[] = {
 
 static PyType_Spec set_spec = {
     .name = "sharedobj.SharedSet",
-    .basicsize = sizeof(SobjHandle),
+    .basicsize = sizeof(DictHandle),
     .flags = SOBJ_HANDLE_FLAGS,
     .slots = set_slots,
 };

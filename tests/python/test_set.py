@@ -605,3 +605,47 @@ def test_views_and_sets_meet():
     assert s.isdisjoint(SharedDict(x=1)) and not d.keys().isdisjoint(s)
     assert d.keys() == SharedSet("cb") and SharedSet("bc") == d.keys()
     assert collections.Counter(s) == {"a": 1, "b": 1} and sorted(s) == ["a", "b"]
+
+
+# ---- looking with the same objects again and again, which the handle remembers
+
+CHANGES = {
+    "discard": (lambda s, item: s.discard(item), False),
+    "discard, set of it": (lambda s, item: s.difference_update({item}), False),
+    "discard and add": (lambda s, item: (s.discard(item), s.add(item)), True),
+    "toggle": (lambda s, item: s.symmetric_difference_update({item}), False),
+    "toggle twice": (lambda s, item: [s.symmetric_difference_update({item}) for _ in "12"], True),
+    "clear": (lambda s, item: s.clear(), False),
+    "clear and add": (lambda s, item: (s.clear(), s.add(item)), True),
+    "replace": (lambda s, item: s.replace([1]), False),
+    "replace, with it": (lambda s, item: s.replace([item]), True),
+    "pop": (lambda s, item: s.pop(), False),
+    "grow and shrink": (
+        lambda s, item: (s.update(range(999)), s.difference_update(range(999))),
+        True,
+    ),
+}
+
+
+@pytest.mark.parametrize("who", ["this handle", "another one"])
+@pytest.mark.parametrize("how", CHANGES)
+def test_looking_again_shows_changes(who, how):
+    item = "".join(["the ", "item"])
+    s = SharedSet(["another", item])
+    change, there = CHANGES[how]
+    for _ in range(3):
+        assert all(item in s and "absent" not in s for _ in range(50))
+        change(s if who == "this handle" else s.local(), item)
+        assert [item in s for _ in range(50)] == [there] * 50
+        assert s.add(item) is not there
+
+
+def test_what_it_remembers_counts():
+    items = [f"item number {n}" for n in range(1000)]
+    s = SharedSet(items)
+    table = s.nbytes
+    before = s.__sizeof__()
+    assert all(item in s for _ in range(50) for item in items)
+    assert s.__sizeof__() > before and s.nbytes == table
+    s.clear()
+    assert s.__sizeof__() < before
