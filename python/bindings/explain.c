@@ -236,6 +236,9 @@ static const char *const faults[] = {
         "has no name: write it with def at the top level of a module",
     [SOBJ__FAULT_MAIN] = "is in __main__, which no other interpreter can import: move "
                          "it into a module, or start the program with python -m",
+    [SOBJ__FAULT_MAIN_COPY] = "is in the copy of __main__ that was made here for a "
+                              "call, which no other interpreter can import: move it "
+                              "into a module",
     [SOBJ__FAULT_LOST] = "is not what its name leads to: only what an imported module "
                          "holds under that name can be found again",
     [SOBJ__FAULT_UNNAMED] = "has no __module__ and __qualname__ by which it can be "

@@ -89,6 +89,19 @@ static enum sobj__step write_member_key(struct sobj_encoder *e, PyObject *plan,
     return SOBJ__ERROR;
 }
 
+/* Whether what is wrong with the class of `v` is why it is refused; -1 with an
+ * exception. As a key only members that could be keys; the others never can. */
+static int is_at_fault(struct sobj_encoder *e, PyObject *v, enum sobj__fault fault)
+{
+    PyTypeObject *type = Py_TYPE(v);
+
+    if (fault == SOBJ__NO_FAULT || e->mode == SOBJ__MODE_VALUE)
+        return fault != SOBJ__NO_FAULT;
+    if (type->tp_richcompare != PyBaseObject_Type.tp_richcompare)
+        return 0;
+    return sobj__is_enum(e->state, type);
+}
+
 static enum sobj__step write_to_key(struct sobj_encoder *e, enum sobj__class class,
                                     PyObject *plan, PyObject *v, uint32_t depth)
 {
@@ -131,7 +144,7 @@ enum sobj__step sobj__write_foreign(struct sobj_encoder *e, PyObject *v, uint32_
     enum sobj__fault fault = SOBJ__NO_FAULT;
     PyObject *plan = NULL;
     enum sobj__step step;
-    int class;
+    int class, faulty;
 
     if (e->mode == SOBJ__MODE_MESSAGE)
         return write_to_message(e, v);
@@ -146,8 +159,9 @@ enum sobj__step sobj__write_foreign(struct sobj_encoder *e, PyObject *v, uint32_
     class = sobj__class_of(e->state, Py_TYPE(v), &plan, &fault);
     if (class < 0)
         return SOBJ__ERROR;
-    if (fault != SOBJ__NO_FAULT && e->mode == SOBJ__MODE_VALUE)
-        return sobj__refuse_fault(e, v, fault);
+    faulty = is_at_fault(e, v, fault);
+    if (faulty != 0)
+        return faulty < 0 ? SOBJ__ERROR : sobj__refuse_fault(e, v, fault);
     if (class == SOBJ__OF_NO_CLASS)
         return sobj__refuse(e, v);
     step = e->mode == SOBJ__MODE_KEY

@@ -86,6 +86,7 @@ enum sobj__fault {
     SOBJ__FAULT_LOCAL,
     SOBJ__FAULT_LAMBDA,
     SOBJ__FAULT_MAIN,
+    SOBJ__FAULT_MAIN_COPY,
     SOBJ__FAULT_LOST,
     SOBJ__FAULT_UNNAMED,
     SOBJ__FAULT_MUTABLE,
@@ -201,6 +202,9 @@ enum sobj__step sobj__write_text(struct sobj_encoder *e, PyObject *text);
 /* "is a <type>, whose <fault>", or for what is itself by name "is the function ...". */
 enum sobj__step sobj__refuse_fault(struct sobj_encoder *e, PyObject *v,
                                    enum sobj__fault fault);
+
+/* Whether `type` is the class of the members of an enum; -1 with an exception. */
+int sobj__is_enum(struct sobj_state *state, PyTypeObject *type);
 
 /* The plan of a class by name, for sobj__class_of. Return: as that. */
 int sobj__plan_record(struct sobj_state *state, PyTypeObject *type, PyObject **plan,

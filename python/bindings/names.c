@@ -406,6 +406,9 @@ static enum sobj__fault fault_of(PyObject *module, PyObject *qualname)
         return SOBJ__FAULT_LAMBDA;
     if (contains(qualname, "<locals>"))
         return SOBJ__FAULT_LOCAL;
+    /* So a program is called where a call has imported it; that is no module's name. */
+    if (PyUnicode_CompareWithASCIIString(module, "<fake __main__>") == 0)
+        return SOBJ__FAULT_MAIN_COPY;
     return SOBJ__NO_FAULT;
 }
 

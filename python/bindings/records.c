@@ -76,6 +76,11 @@ static int is_of_enum(struct sobj_state *state, PyTypeObject *type, enum sobj_te
     return forgive() < 0 ? -1 : result;
 }
 
+int sobj__is_enum(struct sobj_state *state, PyTypeObject *type)
+{
+    return is_of_enum(state, Py_TYPE(type), SOBJ_TEXT_ENUM_TYPE);
+}
+
 /* Returns: _fields of a named tuple's class; NULL with or without an exception. */
 static PyObject *tuple_fields(struct sobj_state *state, PyTypeObject *type)
 {
@@ -175,7 +180,7 @@ static int record_class(struct sobj_state *state, PyTypeObject *type, PyObject *
 {
     PyObject *const *texts = state->host.texts;
     PyObject *params;
-    int class = is_of_enum(state, Py_TYPE(type), SOBJ_TEXT_ENUM_TYPE);
+    int class = sobj__is_enum(state, type);
 
     if (class != 0) {
         *fields = PyTuple_New(0);

@@ -373,6 +373,38 @@ def test_program(tmp_path, run_python, way):
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize("way", ["script", "module"])
+def test_what_a_call_has_imported_of_main_is_no_value(tmp_path, run_python, way):
+    (tmp_path / "program.py").write_text(
+        textwrap.dedent("""\
+        import enum
+        import sharedobj as so
+
+        class Kind(enum.Enum):
+            A = 1
+
+        def work(d):
+            for store in (lambda: d.update(a=Kind.A), lambda: d.update(a=work), lambda: d[Kind.A]):
+                try:
+                    store()
+                except so.NotShareableError as error:
+                    print(error, flush=True)
+
+        if __name__ == "__main__":
+            interp = so.interpreters.create()
+            interp.call(work, so.SharedDict())
+            interp.close()
+        """),
+        encoding="utf-8",
+    )
+    script, args = (tmp_path / "program.py", ()) if way == "script" else ("-m", ["program"])
+    lines = run_python(script=script, args=args, cwd=tmp_path).stdout.splitlines()
+    assert len(lines) == 3 and lines[2].startswith("key is a <fake __main__>.Kind, whose class ")
+    for line in lines:
+        assert "is in the copy of __main__ that was made here for a call, which no other " in line
+        assert "move it into a module" in line
+
+
 @pytest.mark.skipif(not OURS, reason="of our own module")
 @pytest.mark.parametrize("last", ["raise LookupError(1)", "raise SystemExit(0)"])
 def test_program_that_cannot_be_imported(tmp_path, run_python, last):

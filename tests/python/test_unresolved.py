@@ -309,6 +309,12 @@ if __name__ == "__main__":
         else:
             assert d["value"] == value and type(d["value"]) is type(value)
             assert "package.program" not in sys.modules
+    try:
+        d[Kind.A] = 1
+    except so.NotShareableError as e:
+        print(e)
+    else:
+        assert d.pop(Kind.A) == 1
     print(len(d))
 """
 
@@ -319,8 +325,9 @@ def test_main(run_python, tmp_path):
     (tmp_path / "package/program.py").write_text(MAIN)
     done = run_python(script=tmp_path / "package/program.py")
     lines = done.stdout.splitlines()
-    assert len(lines) == 5 and lines[4] == "0"
-    for line in lines[:4]:
+    assert len(lines) == 6 and lines[5] == "0"
+    assert lines[4].startswith("key is a __main__.Kind, whose class is in __main__, ")
+    for line in lines[:5]:
         assert "is in __main__, which no other interpreter can import: move it into a modu" in line
         assert "start the program with python -m" in line
     done = run_python("import runpy; runpy.run_module('package.program', run_name='__main__', "
@@ -335,7 +342,7 @@ def test_main_and_the_same_module_imported(run_python, tmp_path):
     )
     done = run_python("import runpy; runpy.run_module('program', run_name='__main__', "
                       "alter_sys=True)", cwd=tmp_path)  # fmt: skip
-    assert done.stdout.count("is not what its name leads to") == 4
+    assert done.stdout.count("is not what its name leads to") == 5
 
 
 # ---- set_importable and audit events
