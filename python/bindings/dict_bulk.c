@@ -260,7 +260,8 @@ PyObject *sobj_dict_number_of(const char *what, PyObject *obj, long otherwise)
 
 const char sobj_dict_increment_doc[] = PyDoc_STR("increment($self, /, key, n=1, default=0)\n--\n\n"
               "Add n to the value of key, or to default if it is absent; return the sum.\n"
-              "Atomic: no increment is lost. Ints of any size, and floats.");
+              "Atomic: no increment is lost. Ints of any size, and floats; TypeError for\n"
+              "anything else. An AtomicInt among the values has an increment() of its own.");
 
 PyObject *sobj_dict_add_number(PyObject *op, PyObject *const *args, Py_ssize_t count,
                                PyObject *keywords)
@@ -286,7 +287,7 @@ PyObject *sobj_dict_add_number(PyObject *op, PyObject *const *args, Py_ssize_t c
 const char sobj_dict_tally_doc[] = PyDoc_STR("tally($self, /, iterable, n=1)\n--\n\n"
               "Add n to the count of each item of iterable, beginning from 0; return how\n"
               "many items there were. Atomic for each item; what was counted before an\n"
-              "error stays counted.");
+              "error (a value that is no number, an item that can be no key) stays counted.");
 
 PyObject *sobj_dict_tally(PyObject *op, PyObject *const *args, Py_ssize_t count,
                           PyObject *keywords)

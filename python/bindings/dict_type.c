@@ -167,6 +167,7 @@ static PyObject *take_made(SobjHandle *self, const struct sobj_key *key,
 PyDoc_STRVAR(
     pop_doc,
     "pop($self, key, default=<unrepresentable>, /)\n--\n\n"
+    "d.pop(key[, default])\n\n"
     "Remove key and return its value; without the key return default, or raise\n"
     "KeyError if none is given. Atomic: one caller gets the value. A value that\n"
     "cannot be made here (UnresolvedError) stays.");
@@ -264,7 +265,8 @@ static PyObject *dict_setdefault(PyObject *op, PyObject *const *args, Py_ssize_t
 
 PyDoc_STRVAR(add_doc,
              "add($self, /, key, value)\n--\n\n"
-             "Insert key with value if it is absent. Return whether this call did it.");
+             "Insert key with value if it is absent; return whether this call did it.\n"
+             "Atomic: of several callers one gets True.");
 
 static PyObject *dict_add(PyObject *self, PyObject *const *args, Py_ssize_t count,
                           PyObject *keywords)
@@ -282,6 +284,7 @@ static PyObject *dict_add(PyObject *self, PyObject *const *args, Py_ssize_t coun
 
 PyDoc_STRVAR(exchange_doc,
              "exchange($self, /, key, value, default=<unrepresentable>)\n--\n\n"
+             "d.exchange(key, value, default=MISSING)\n\n"
              "Store value and return what was there before, or default (MISSING) if "
              "the key was\n"
              "absent. Atomic: every value that was ever stored is returned once.");
@@ -403,9 +406,12 @@ static PyObject *dict_iter(PyObject *self)
     return sobj_dict_iterator(self, DICT_KEYS);
 }
 
-PyDoc_STRVAR(keys_doc, "keys($self, /)\n--\n\nReturn a live view of the keys.");
+PyDoc_STRVAR(
+    keys_doc,
+    "keys($self, /)\n--\n\nReturn a live view of the keys, which is like a set.");
 PyDoc_STRVAR(values_doc, "values($self, /)\n--\n\nReturn a live view of the values.");
-PyDoc_STRVAR(items_doc, "items($self, /)\n--\n\nReturn a live view of the items.");
+PyDoc_STRVAR(items_doc, "items($self, /)\n--\n\nReturn a live view of the items as "
+                        "pairs, which is like a set.");
 
 static PyObject *dict_keys(PyObject *self, PyObject *unused)
 {

@@ -147,7 +147,7 @@ const char sobj_dict_freeze_doc[] = PyDoc_STR("freeze($self, /)\n--\n\n"
               "Make the dict read-only, for everybody and for good.\n\n"
               "When this returns no change takes effect any more: whatever would change\n"
               "the dict raises TypeError. Objects that it holds can be changed. A copy()\n"
-              "is not frozen.");
+              "is not frozen. Writers are held back for the moment, as by snapshot().");
 
 PyObject *sobj_dict_freeze_all(PyObject *self, PyObject *unused)
 {
@@ -162,9 +162,9 @@ PyObject *sobj_dict_get_frozen(PyObject *self, void *closure)
 
 /* ---- copies */
 
-const char sobj_dict_copy_doc[] =
-    PyDoc_STR("copy($self, /)\n--\n\n"
-              "Return a new SharedDict with the content of one moment.");
+const char sobj_dict_copy_doc[] = PyDoc_STR("copy($self, /)\n--\n\n"
+              "Return a new SharedDict with the content of one moment. Writers are held\n"
+              "back for that moment, as by snapshot().");
 const char sobj_dict_shallow_copy_doc[] =
     PyDoc_STR("__copy__($self, /)\n--\n\nReturn copy().");
 

@@ -252,9 +252,12 @@ PyDoc_STRVAR(
     "freeze($self, /)\n--\n\n"
     "Make the set read-only, for everybody and for good.\n\n"
     "When this returns no change takes effect any more: whatever would change\n"
-    "the set raises TypeError. A copy() is not frozen.");
-PyDoc_STRVAR(copy_doc, "copy($self, /)\n--\n\n"
-                       "Return a new SharedSet with the content of one moment.");
+    "the set raises TypeError. A copy() is not frozen. Writers are held back\n"
+    "for the moment, as by snapshot().");
+PyDoc_STRVAR(copy_doc,
+             "copy($self, /)\n--\n\n"
+             "Return a new SharedSet with the content of one moment. Writers are held\n"
+             "back for that moment, as by snapshot().");
 PyDoc_STRVAR(deepcopy_doc, "__deepcopy__($self, memo, /)\n--\n\n"
                            "Return copy(): what is in a set does not change.");
 
