@@ -47,8 +47,18 @@ def test_shared_dict() -> None:
     assert_type([key for key in d], list[str])
     assert_type([item for item in d.items()], list[tuple[str, int]])
     assert_type(d.copy(), so.SharedDict[str, int])
+    assert_type(d.exchange("a", 1), int | so._sharedobj._Missing)
+    assert_type(d.exchange("a", 1, default=None), int | None)
+    assert_type(d.compute("a", int, default=0), int)
+    assert_type(d.get_or_set("e", lambda: 5, timeout=1), int)
+    assert_type(d.get_many(["a"], 0), list[int])
+    assert_type(d.wait_for("a", lambda value: value > 0, timeout=1), int)
+    d.update({"f": 1}, g=2)
+    d.update([("f", 1)])
+    d.update({"f": "text"})  # type: ignore[dict-item]
+    d["f"] = 1
     d["d"] = "text"  # type: ignore[assignment]
-    assert d.increment("a") == 3
+    assert d.increment("a") == 3 and d.compute("f", lambda old: so.DELETE) is so.MISSING
     anything = so.SharedDict()
     assert_type(anything, so.SharedDict[Any, Any])
 
@@ -82,6 +92,7 @@ def test_channel() -> None:
         assert_type(channel.send([1]), bool)
         assert_type(channel.try_send([2]), bool)
         assert_type(channel.recv(timeout=5), list[int])
+        assert_type(channel.try_recv(), list[int] | None)
         assert_type(channel.qsize(), int)
         channel.close()
         for message in channel:
