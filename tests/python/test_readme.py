@@ -53,6 +53,8 @@ def test_readme_has_every_operation():
     for kind in (so.AtomicInt, so.Channel, so.SharedDict, so.SharedSet):
         public = {name for name in vars(kind) if not name.startswith("_")}
         assert public <= words, f"{kind.__name__}: {sorted(public - words)}"
+    names = {name for name in so.__all__ if not name.startswith(("_", "Channel"))}
+    assert names <= set(re.findall(r"\w+", README))
 
 
 def test_links_lead_somewhere():
