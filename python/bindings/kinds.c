@@ -304,6 +304,8 @@ int sobj__class_of(struct sobj_state *state, PyTypeObject *type, PyObject **plan
     address = address_of(type);
     if (address == NULL)
         return -1;
+    /* Code that runs from here on may give the only instance another class. */
+    Py_INCREF(type);
     *plan = sobj__dict_get(state->host.plans, address);
     if (*plan != NULL && !is_of(*plan, type))
         Py_CLEAR(*plan);
@@ -311,6 +313,7 @@ int sobj__class_of(struct sobj_state *state, PyTypeObject *type, PyObject **plan
         class = (int)PyLong_AsLong(PyTuple_GET_ITEM(*plan, SOBJ__PLAN_CLASS));
     else
         class = PyErr_Occurred() ? -1 : find_out(state, type, address, plan, fault);
+    Py_DECREF(type);
     Py_DECREF(address);
     return class;
 }

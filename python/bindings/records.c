@@ -19,9 +19,12 @@
  * AttributeError. */
 static PyObject *type_attribute(PyTypeObject *type, PyObject *name)
 {
-    PyObject *found =
-        name != NULL ? PyType_Type.tp_getattro((PyObject *)type, name) : NULL;
+    PyObject *found = NULL;
 
+    Py_INCREF(type); /* a descriptor may run code that lets go of it */
+    if (name != NULL)
+        found = PyType_Type.tp_getattro((PyObject *)type, name);
+    Py_DECREF(type);
     if (found == NULL && PyErr_ExceptionMatches(PyExc_AttributeError))
         PyErr_Clear();
     return found;
@@ -67,10 +70,12 @@ static int is_of_enum(struct sobj_state *state, PyTypeObject *type, enum sobj_te
     PyObject *base = NULL;
     bool result = false;
 
+    Py_INCREF(type); /* a module may run code that lets go of it */
     if (module != NULL)
         base = sobj__attribute(module, state->host.texts[name]);
     if (base != NULL && PyType_Check(base))
         result = PyType_IsSubtype(type, (PyTypeObject *)base);
+    Py_DECREF(type);
     Py_XDECREF(base);
     Py_XDECREF(module);
     return forgive() < 0 ? -1 : result;
@@ -131,6 +136,8 @@ static PyObject *dataclass_fields(struct sobj_state *state, PyTypeObject *type)
         fields = PyObject_CallOneArg(function, (PyObject *)type);
     if (fields != NULL && PyTuple_CheckExact(fields))
         names = PyTuple_New(PyTuple_GET_SIZE(fields));
+    if (names != NULL) /* holds nothing but str: no collector needs to know it */
+        PyObject_GC_UnTrack(names);
     for (Py_ssize_t i = 0; names != NULL && i < PyTuple_GET_SIZE(fields); i++) {
         PyObject *name =
             PyObject_GetAttr(PyTuple_GET_ITEM(fields, i), texts[SOBJ_TEXT_NAME]);
@@ -339,8 +346,9 @@ static PyObject *field_values(PyObject *v, PyObject *fields, PyObject **missing)
     PyObject *values = PyTuple_New(n);
 
     *missing = NULL;
-    if (values == NULL)
-        return NULL;
+    /* The empty tuple is one for all interpreters and in no collector's list. */
+    if (values == NULL || n == 0)
+        return values;
     PyObject_GC_UnTrack(values); /* nobody shall find it before it is complete */
     for (Py_ssize_t i = 0; i < n; i++) {
         PyObject *name = PyTuple_GET_ITEM(fields, i);

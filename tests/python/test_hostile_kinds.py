@@ -14,6 +14,7 @@ import sys
 import time
 import types
 import uuid
+import weakref
 import zoneinfo
 
 import pytest
@@ -356,6 +357,78 @@ FAKES = [
     type("Fake", (), {"__new__": lambda cls, *args: 5}), type("Fake", (str,), {"__slots__": ()}),
     type("Slots", (), {"__slots__": ("int", "is_safe")}), enum.Enum("Fake", "A"),
 ]  # fmt: skip
+
+
+def test_no_fields_are_no_tuple_of_ours(module):
+    """The empty tuple is one for all interpreters, so none may put it into its list."""
+
+    @module.enter
+    @dataclasses.dataclass(frozen=True)
+    class Nothing:
+        pass
+
+    d = so.SharedDict(k=Nothing())
+    assert type(d["k"]) is Nothing
+    assert not gc.is_tracked(())
+
+
+class Other:
+    pass
+
+
+@pytest.mark.parametrize("name", ["enum", "decimal"])
+def test_a_class_goes_while_it_is_asked_about(name, monkeypatch):
+    def instance():
+        class Decimal:
+            pass
+
+        return Decimal()
+
+    class Answers:
+        def __getattr__(self, name):
+            value.__class__ = Other
+            gc.collect()
+            seen.append(old() is not None)
+            raise AttributeError(name)
+
+    value, seen = instance(), []
+    old = weakref.ref(type(value))
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, name, Answers())
+        with pytest.raises(so.NotShareableError):
+            so.SharedDict()["k"] = value
+    assert seen and all(seen)  # it lives for as long as something is asked of it
+    gc.collect()
+    assert old() is None
+
+
+def half_done():
+    """The tuples that the collector knows and that have empty places."""
+    tuples = [t for t in gc.get_objects() if type(t) is tuple]
+    return [t for t in tuples if len(gc.get_referents(t)) < len(t)]
+
+
+def test_nobody_finds_the_names_of_fields_half_done(module, monkeypatch):
+    seen = []
+
+    class Field:
+        def __init__(self, name):
+            self._name = name
+
+        @property
+        def name(self):
+            seen.append(len(half_done()))
+            return self._name
+
+    @module.enter
+    @dataclasses.dataclass(frozen=True)
+    class Point:
+        x: int
+        y: int
+
+    monkeypatch.setattr(dataclasses, "fields", lambda cls: (Field("x"), Field("y")))
+    assert send(Point(1, 2)) == Point(1, 2)
+    assert seen and not any(seen)
 
 
 @pytest.mark.parametrize("fake", FAKES, ids=lambda fake: getattr(fake, "__name__", repr(fake)))
