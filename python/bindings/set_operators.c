@@ -113,6 +113,10 @@ static PyObject *as_sets(PyObject *const *args, Py_ssize_t count)
 {
     PyObject *sets = PyTuple_New(count);
 
+    /* What is iterated over may run any code, and nobody shall find a tuple with empty
+     * places. The empty one is one for all interpreters and in no collector's list. */
+    if (sets != NULL && count != 0)
+        PyObject_GC_UnTrack(sets);
     for (Py_ssize_t i = 0; i < count && sets != NULL; i++) {
         PyObject *set =
             sobj_sets_check(args[i]) ? Py_NewRef(args[i]) : PySet_New(args[i]);
@@ -121,6 +125,8 @@ static PyObject *as_sets(PyObject *const *args, Py_ssize_t count)
         else
             Py_CLEAR(sets);
     }
+    if (sets != NULL && count != 0)
+        PyObject_GC_Track(sets);
     return sets;
 }
 

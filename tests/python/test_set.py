@@ -649,3 +649,18 @@ def test_what_it_remembers_counts():
     assert s.__sizeof__() > before and s.nbytes == table
     s.clear()
     assert s.__sizeof__() < before
+
+
+def test_nobody_finds_arguments_half_done():
+    found = []
+
+    def items():
+        tuples = [t for t in gc.get_objects() if type(t) is tuple]
+        found.extend(len(t) for t in tuples if len(gc.get_referents(t)) < len(t))
+        yield from "ab"
+
+    s = SharedSet("abc")
+    s.intersection_update(items(), items(), {"b"})
+    assert s == {"b"} and not found
+    s.intersection_update()
+    assert not gc.is_tracked(())
