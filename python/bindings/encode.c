@@ -324,8 +324,9 @@ static int encode_str(struct sobj_state *state, PyObject *value, sobj_cell *cell
     if (str_cell(value, cell) < 0)
         return -1;
 #ifndef Py_GIL_DISABLED
-    /* The next of that kind comes at the same address. */
-    if (sobj_is_temporary(value))
+    /* The next of that kind comes at the same address; and an immortal one has a blob of
+     * its own, which is kept elsewhere. */
+    if (sobj_is_temporary(value) || sobj__is_static_str(value))
         return 0;
     struct sobj_encoded *e = sobj_encoded_at(state, value);
     if (e->seen != value) {

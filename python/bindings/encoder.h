@@ -224,6 +224,9 @@ static inline enum sobj_status sobj__write_immortal(struct sobj_stream *s, PyObj
 
     return sobj_stream_bytes(s, header, &v, sizeof v);
 }
+/* Whether the str is one of those for all interpreters: of CPython's own, which any of
+ * them may make immortal at any time, or of ours. */
+bool sobj__is_static_str(PyObject *str);
 /* immortal, immortal_limit. */
 extern PyMethodDef sobj__immortal_methods[];
 

@@ -43,6 +43,11 @@
 
 bool sobj__immortals_supported(void) { return true; }
 
+bool sobj__is_static_str(PyObject *str)
+{
+    return PyUnicode_CHECK_INTERNED(str) == SSTATE_INTERNED_IMMORTAL_STATIC;
+}
+
 #ifdef Py_GIL_DISABLED
 #define TUPLE_FRONT ((size_t)0)
 #else
@@ -100,7 +105,7 @@ static int canonical_str(PyObject *v, PyObject **found)
     if (n == 1 && PyUnicode_READ_CHAR(v, 0) < 256)
         return is_own(PyUnicode_FromOrdinal((int)PyUnicode_READ_CHAR(v, 0)), found);
     *found = v;
-    if (PyUnicode_CHECK_INTERNED(v) == SSTATE_INTERNED_IMMORTAL_STATIC)
+    if (sobj__is_static_str(v))
         return 1;
     if (!PyUnicode_IS_ASCII(v) || n <= 4 || memcmp(PyUnicode_DATA(v), "__", 2) != 0)
         return 0;
@@ -110,7 +115,7 @@ static int canonical_str(PyObject *v, PyObject **found)
         return -1;
     PyUnicode_InternInPlace(&name);
     *found = name;
-    if (PyUnicode_CHECK_INTERNED(name) == SSTATE_INTERNED_IMMORTAL_STATIC)
+    if (sobj__is_static_str(name))
         return 1;
     Py_DECREF(name);
     return 0;
@@ -361,6 +366,8 @@ PyObject *sobj__immortal_build(const struct sobj__original *original, PyObject *
 #else
 
 bool sobj__immortals_supported(void) { return false; }
+
+bool sobj__is_static_str(PyObject *str) { return false; }
 
 int sobj__immortal_canonical(const struct sobj__original *original, PyObject **found)
 {

@@ -301,6 +301,24 @@ def test_over_the_limit(limit):
     assert so.immortal(text) == text
 
 
+def test_what_was_stored_often_before(limit):
+    """How a str was stored when it was not yet immortal is not remembered."""
+    d = so.SharedDict()
+    for _ in range(4):
+        d["k"] = "__subclasshook__"
+    one = so.immortal("__subclasshook__")
+    d["k"] = one
+    assert d["k"] is one
+
+    known = so.immortal(fresh())
+    limit(0)
+    for _ in range(4):
+        d["k"] = known
+    limit(10_000)
+    d["k"] = known
+    assert d["k"] is known
+
+
 def test_bytes_stay_within_the_limit(limit):
     limit(20_000)
     made = []
