@@ -5,11 +5,12 @@
  * container is made when it begins and enters its parent when it is complete; mutable
  * ones, and tuples, can be referred to (REF) in between, which closes cycles.
  *
- *   D1  No Python code can find a tuple or list that has empty places. Where there are
- *       no ATOMs and GROUPs no Python code runs before the root is complete. From the
- *       first of them on it may (while they are made, hashed, compared): open tuples and
- *       lists are then hidden from the collector, which is what gc.get_objects() asks,
- *       until they are complete.
+ *   D1  No Python code can find a tuple or list that has empty places, or a frozenset
+ *       that is not complete, whose hash would be kept for good. Where there are no ATOMs
+ *       and GROUPs no Python code runs before the root is complete. From the first of
+ *       them on it may (while they are made, hashed, compared): open tuples, lists and
+ *       frozensets are then hidden from the collector, which is what gc.get_objects()
+ *       asks, until they are complete.
  *
  * The parts of a GROUP are collected in a tuple, of which the host's object is made.
  * Frozensets are filled by PySet_Add, which wants them unreferred to: they enter the
@@ -242,7 +243,9 @@ static PyObject *make_container(enum sobj_stream_kind kind, size_t count)
 
 static void hide(struct frame *f)
 {
-    if (!f->hidden && (PyTuple_CheckExact(f->object) || PyList_CheckExact(f->object)) &&
+    if (!f->hidden &&
+        (PyTuple_CheckExact(f->object) || PyList_CheckExact(f->object) ||
+         PyFrozenSet_CheckExact(f->object)) &&
         PyObject_GC_IsTracked(f->object)) {
         PyObject_GC_UnTrack(f->object);
         f->hidden = true;

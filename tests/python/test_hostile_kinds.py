@@ -74,6 +74,39 @@ def test_nobody_finds_an_open_container(module):
     assert _sharedobj._roundtrip_message(message) == message
 
 
+def test_nobody_hashes_a_frozenset_that_is_not_complete(module):
+    """It would keep the hash, and equal no other frozenset any more."""
+    hashed = 0
+
+    @module.enter
+    @dataclasses.dataclass(frozen=True)
+    class Hashes:
+        x: int
+
+        def __hash__(self):
+            nonlocal hashed
+            if not looking:
+                return self.x
+            looking.clear()
+            for obj in gc.get_objects():
+                if type(obj) is frozenset and any(type(item) is Hashes for item in obj):
+                    hash(obj)
+            looking.append(True)
+            hashed += 1
+            return self.x
+
+    looking = []
+    value = frozenset([Hashes(n) for n in range(5)])
+    d = so.SharedDict(k=value)
+    del value
+    looking.append(True)
+    got = d["k"]
+    looking.clear()
+    assert hashed >= 5 and got == frozenset([Hashes(n) for n in range(5)])
+    assert hash(got) == hash(frozenset([Hashes(n) for n in range(5)]))
+    assert gc.is_tracked(got)
+
+
 def test_code_that_runs_while_a_value_is_made_uses_the_dict(module):
     d = so.SharedDict()
     busy = []
