@@ -270,14 +270,26 @@ PyObject *sobj_dict_add_number(PyObject *op, PyObject *const *args, Py_ssize_t c
     static const struct sobj_signature signature = {"increment", names, 1, 3};
     SobjHandle *self = (SobjHandle *)op;
     PyObject *given[3] = {NULL, NULL, NULL}, *sum = NULL, *by, *start = NULL;
-    int result = -1;
+    bool usual = count == 1 && keywords == NULL;
+    int result = -1, status;
+    sobj_cell cell;
 
+    if (usual) {
+        status =
+            sobj_cache_increment((DictHandle *)op, args[0], sobj_from_int(1), &cell);
+        if (status == SOBJ_OK)
+            return sobj_decode(self->state, cell);
+        if (status < 0)
+            return NULL;
+    }
     if (sobj_args(&signature, args, count, keywords, given) < 0)
         return NULL;
     by = sobj_dict_number_of("increment: n", given[1], 1);
     if (by != NULL)
         start = sobj_dict_number_of("increment: default", given[2], 0);
-    if (start != NULL)
+    if (start != NULL && usual)
+        result = add_by_key(self, given[0], by, start, &sum, "increment");
+    else if (start != NULL)
         result = sobj_dict_add_to(self, given[0], by, start, &sum, "increment");
     Py_XDECREF(by);
     Py_XDECREF(start);
