@@ -9,8 +9,8 @@
  *       that is not complete, whose hash would be kept for good. Where there are no ATOMs
  *       and GROUPs no Python code runs before the root is complete. From the first of
  *       them on it may (while they are made, hashed, compared): open tuples, lists and
- *       frozensets are then hidden from the collector, which is what gc.get_objects()
- *       asks, until they are complete.
+ *       (before 3.15) frozensets are then hidden from the collector, which is what
+ *       gc.get_objects() asks, until they are complete.
  *
  * The parts of a GROUP are collected in a tuple, of which the host's object is made.
  * Frozensets are filled by PySet_Add, which wants them unreferred to: they enter the
@@ -241,11 +241,14 @@ static PyObject *make_container(enum sobj_stream_kind kind, size_t count)
     }
 }
 
+/* From 3.15 on PySet_Add itself shows a frozenset to the collector, before it hashes. */
+#define FROZENSETS_HIDE (PY_VERSION_HEX < 0x030F0000)
+
 static void hide(struct frame *f)
 {
     if (!f->hidden &&
         (PyTuple_CheckExact(f->object) || PyList_CheckExact(f->object) ||
-         PyFrozenSet_CheckExact(f->object)) &&
+         (FROZENSETS_HIDE && PyFrozenSet_CheckExact(f->object))) &&
         PyObject_GC_IsTracked(f->object)) {
         PyObject_GC_UnTrack(f->object);
         f->hidden = true;

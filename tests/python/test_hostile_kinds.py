@@ -74,6 +74,9 @@ def test_nobody_finds_an_open_container(module):
     assert _sharedobj._roundtrip_message(message) == message
 
 
+@pytest.mark.skipif(
+    sys.version_info >= (3, 15), reason="there PySet_Add shows a frozenset that is being filled"
+)
 def test_nobody_hashes_a_frozenset_that_is_not_complete(module):
     """It would keep the hash, and equal no other frozenset any more."""
     hashed = 0
