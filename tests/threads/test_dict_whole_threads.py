@@ -4,20 +4,9 @@ Every check is of something that holds at each moment, but not in a reading of o
 after the other.
 """
 
-import sys
 import threading
 
-import pytest
-
 from sharedobj import AtomicInt, SharedDict
-
-
-@pytest.fixture(autouse=True)
-def switch_often():
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)
-    yield
-    sys.setswitchinterval(interval)
 
 
 def run(writers, readers):

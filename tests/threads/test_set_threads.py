@@ -3,45 +3,15 @@
 import copy
 import pickle
 import random
-import sys
 import threading
 from collections import Counter
 from itertools import chain
 
-import pytest
+from threads import run
 
 from sharedobj import AtomicInt, SharedSet
 
 THREADS = 4
-
-
-def run(*functions):
-    """Runs the functions in threads that start together; raises what they raise."""
-    barrier = threading.Barrier(len(functions))
-    errors = []
-
-    def call(function):
-        barrier.wait()
-        try:
-            function()
-        except BaseException as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=call, args=(f,)) for f in functions]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if errors:
-        raise errors[0]
-
-
-@pytest.fixture(autouse=True)
-def switch_often():
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)
-    yield
-    sys.setswitchinterval(interval)
 
 
 def removed(s, item):
