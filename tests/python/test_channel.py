@@ -9,29 +9,10 @@ import time
 from collections import Counter
 
 import pytest
+from threads import run
 
 import sharedobj as so
 from sharedobj import Channel
-
-
-def run(*functions):
-    """Runs each in a thread of its own; raises what one of them raised."""
-    errors = []
-
-    def guarded(function):
-        try:
-            function()
-        except BaseException as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=guarded, args=(f,)) for f in functions]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if errors:
-        raise errors[0]
-
 
 # ---- making one
 
