@@ -11,8 +11,6 @@
 /* A table is moved on when less than 1/16 of it lives and it is larger than this. */
 #define SHRINK_MIN 256u
 
-void sobj_out_ref(struct sobj_out *out) { sobj_cell_ref(out->cell); }
-
 SOBJ_INLINE void hand_out(struct sobj_out *out, sobj_cell cell)
 {
     if (out == NULL)

@@ -95,6 +95,8 @@ void sobj__cell_retire(sobj_cell c)
     }
 }
 
+void sobj_out_ref(struct sobj_out *out) { sobj_cell_ref(out->cell); }
+
 bool sobj_cell_same(sobj_cell a, sobj_cell b)
 {
     if (a == b)

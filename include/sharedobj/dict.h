@@ -63,17 +63,6 @@ struct sobj_key {
     bool hosted;
 };
 
-/* How a value leaves the dict. The cell is stored in `cell`; if it is a pointer, `take`
- * is called inside the read section in which it was found, and must copy what it needs
- * or take a reference (sobj_cell_ref). `take` may allocate but must not wait, run code
- * of the host or call into the core otherwise. */
-struct sobj_out {
-    sobj_cell cell;
-    void (*take)(struct sobj_out *out);
-};
-/* A `take` that takes a reference. */
-void sobj_out_ref(struct sobj_out *out);
-
 /* Returns: OK and a new reference in `*out`, or NO_MEMORY. `expected` is the number of
  * entries to make room for; 0 is fine. */
 enum sobj_status sobj_dict_new(size_t expected, struct sobj_object **out);

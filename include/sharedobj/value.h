@@ -207,6 +207,17 @@ void sobj_blob_unref(struct sobj_blob *b, uint32_t n);
 /* Returns: whether both are the same value: type and content, bit for bit. */
 bool sobj_cell_same(sobj_cell a, sobj_cell b);
 
+/* How a value leaves a container. The cell is stored in `cell`; if it is a pointer, `take`
+ * is called inside the read section in which it was found, and must copy what it needs
+ * or take a reference (sobj_cell_ref). `take` may allocate but must not wait, run code
+ * of the host or call into the core otherwise. */
+struct sobj_out {
+    sobj_cell cell;
+    void (*take)(struct sobj_out *out);
+};
+/* A `take` that takes a reference. */
+void sobj_out_ref(struct sobj_out *out);
+
 /* ---- streams: a tree of values as words
  * Each item is either an immediate cell as it is, or a header word with low bits 000:
  *
