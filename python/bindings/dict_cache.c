@@ -43,7 +43,8 @@ static inline int look_up(DictHandle *self, PyObject *key, struct sobj_out *out)
     struct sobj_py_key k;
     enum sobj_status status;
 
-    if (!sobj_cache_rests(c) && !sobj_cache_doubts(c) && sobj_cache_wants(self, key))
+    if (!sobj_cache_rests(c) && !sobj_cache_doubts(c) &&
+        sobj_cache_wants(self, key, true))
         return look_up_and_enter(self, key, out);
     if (sobj_py_key_init(self->handle.state, key, &k) < 0)
         return -1;
@@ -199,14 +200,10 @@ static int set_stale(DictHandle *self, PyObject *key, sobj_cell cell)
     return -1;
 }
 
-/* The key has no entry. Whether it gets one is asked at one store in four: to look it up
- * is worth while only where it is there already. Returns: 0; -1 with an exception. */
-static int enter_seldom(DictHandle *self, PyObject *key)
+/* The key has no entry; it gets one if that is wanted. Returns: 0; -1 with an exception. */
+static int enter(DictHandle *self, PyObject *key)
 {
-    struct sobj_dict_cache *c = sobj_cache_of(self);
-
-    if (sobj_cache_rests(c) || (c != NULL && c->sets != NULL && ++c->turn % 4 != 0) ||
-        !sobj_cache_wants(self, key))
+    if (sobj_cache_rests(sobj_cache_of(self)) || !sobj_cache_wants(self, key, false))
         return 0;
     return look_up_and_enter(self, key, NULL) < 0 ? -1 : 0;
 }
@@ -221,8 +218,7 @@ int sobj_cache_set(DictHandle *self, PyObject *key, PyObject *value)
     sobj_cell cell;
 
     if (e == NULL)
-        return enter_seldom(self, key) < 0 ? -1
-                                           : sobj_dict_store(&self->handle, key, value);
+        return enter(self, key) < 0 ? -1 : sobj_dict_store(&self->handle, key, value);
     if (sobj_encode_fast(value, &cell)) {
 #ifndef Py_GIL_DISABLED /* where counting references costs more than it saves */
         ready = Py_NewRef(value);
@@ -248,7 +244,7 @@ int sobj_cache_increment(DictHandle *self, PyObject *key, sobj_cell n, sobj_cell
     struct sobj_cache_entry *e = sobj_cache_find(c, key);
 
     if (e == NULL)
-        return enter_seldom(self, key) < 0 ? -1 : SOBJ_STALE;
+        return enter(self, key) < 0 ? -1 : SOBJ_STALE;
     /* As in set_stale: what is in the way need not be the entry. */
     if (!sobj_dict_pin_shows(sobj_cache_look(c, e))) {
         sobj_cache_stale(c, e);

@@ -35,6 +35,12 @@
  *       who has a handle of his own (`local()`) has a cache of his own. The end of the
  *       handle is the other exception: nobody uses it then.
  *
+ * A key object enters the cache when it is read, or when it is stored to for the second
+ * time. Until then all that is remembered of it is a fingerprint, its ghost (T. Johnson
+ * and D. Shasha, "2Q: A Low Overhead High Performance Buffer Management Replacement
+ * Algorithm", 1994), so that to count what does not recur, as the words of a text, costs
+ * next to nothing.
+ *
  * Bounds of a cache: SOBJ_CACHE_ENTRIES_MAX entries, and two to four for each key of the
  * dict; keys of SOBJ_CACHE_KEY_MAX bytes; ready objects made from blobs of
  * SOBJ_CACHE_READY_MAX bytes, and SOBJ_CACHE_BYTES_MAX together. So much of what has been
@@ -68,19 +74,22 @@ struct sobj_dict_cache {
     /* what a hit reads */
     struct sobj_cache_set *sets; /* NULL: none, or left alone for a while */
     unsigned shift;              /* 64 - log2(sets) */
-    uint32_t misses;             /* in sequence, with no room for the key */
+    uint32_t misses;             /* 0: there was a hit; see dict_cache_room.c */
     uint64_t content;            /* K2 */
     const uint64_t *place;       /* of the dict's content */
     /* the rest */
     struct sobj_cache_set *memory; /* the sets, aligned; NULL: none */
     void *block;                   /* what was allocated */
-    size_t bytes;                  /* of blobs that are kept for ready objects */
-    uint32_t absent;               /* keys in sequence that the dict did not have */
-    uint32_t conflicts;            /* since the size was decided */
-    uint32_t turn;                 /* whose turn it is, where one of several goes */
-    uint32_t hand;                 /* where ready objects were last let go of */
-    uint32_t useful;          /* misses that came after a hit, since the last rest */
-    uint32_t rest, rest_next; /* look-ups until the cache is used again */
+    uint16_t *ghosts;              /* of keys that came once; 0: none */
+    uint32_t ghost_mask;           /* their number - 1 */
+    uint32_t strangers; /* keys without a ghost, less what known ones make up for */
+    size_t bytes;       /* of blobs that are kept for ready objects */
+    uint32_t absent;    /* keys in sequence that the dict did not have */
+    uint32_t conflicts; /* since the size was decided */
+    uint32_t turn;      /* whose turn it is, where one of several goes */
+    uint32_t hand;      /* where ready objects were last let go of */
+    uint32_t useful;    /* misses that came after a hit, since the last rest */
+    uint32_t rest, rest_next;             /* look-ups until the cache is used again */
     struct sobj_dict_cache *next, **back; /* guarded by its caches_mutex */
 };
 
@@ -219,13 +228,14 @@ static inline bool sobj_cache_rests(struct sobj_dict_cache *c)
     return true;
 }
 /* Then, unless keys that the dict has not are all that has come for a while; one in some
- * is asked about nevertheless. Returns: whether the key is to be entered if the dict has
- * it. */
+ * is asked about nevertheless. */
 static inline bool sobj_cache_doubts(struct sobj_dict_cache *c)
 {
     return c != NULL && c->absent >= SOBJ__CACHE_ABSENT && ++c->turn % 8 != 0;
 }
-bool sobj_cache_wants(DictHandle *self, PyObject *key);
+/* Returns: whether the key is to be entered if the dict has it: `at_once`, or only because
+ * it has come before. The cache may be gone after that. */
+bool sobj_cache_wants(DictHandle *self, PyObject *key, bool at_once);
 /* Enters the key with a pin, which is consumed, and the cell that was read. */
 void sobj_cache_enter(struct sobj_dict_cache *c, PyObject *key,
                       struct sobj_dict_pin *pin, uint64_t content, sobj_cell cell);

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* The memory of the read cache: what comes in, what goes; see dict_cache.h.
  *
- * What comes in: a key object that finds room in its two sets, at its first miss; a key
- * that has none moves another one to that one's other set, if it can. When a number of
- * keys have found no room, the cache grows, until it has two entries for each key of the
- * dict; then one miss in eight puts an old entry out. A key object that is about to go
- * enters as seldom.
+ * What comes in: a key object that is read, and finds room in its two sets; one that is
+ * stored to, if it comes for the second time, as its ghost shows. Room is also where a key lies that nobody has any more but the
+ * cache, since it can never be asked for again. A key that finds none moves another one to
+ * that one's other set, if it can. When a number of keys have found no room, the cache
+ * grows, until it has two entries for each key of the dict; then one miss in eight puts an
+ * old entry out. A key object that is about to go enters as seldom.
  *
- * When many misses without room come in sequence, the keys do not recur, or there are
- * too many: then the cache is left alone for a while, and not even asked. If that was of
- * no use several times, it goes.
+ * When many strangers come in sequence, or many misses without room, the keys do not
+ * recur, or there are too many: then the cache is left alone for a while, and not even
+ * asked. If that was of no use several times, it goes.
  */
 #include "dict_cache.h"
 
@@ -18,10 +19,16 @@
 #define HANDLE_OF(c) ((DictHandle *)(void *)((char *)(c) - offsetof(DictHandle, cache)))
 
 #define FIRST_SETS 32u
+/* Ghosts for each set, and at most: a run of keys as long is known again. */
+#define GHOSTS 16u
+#define GHOSTS_MAX 8192u
 /* Look-ups of a handle before it gets a cache. */
 #define COLD 16u
-/* Misses without room until a rest, and how many look-ups that is. */
+/* Misses without room until a rest; strangers, or as many as there are
+ * ghosts; look-ups that it lasts. */
 #define PATIENCE 32u
+#define PATIENCE_WITH_STRANGERS 2048u
+#define FORGIVEN 8u
 #define REST_MIN 1024u
 #define REST_MAX (1u << 16)
 #define REST_LONG (1u << 20)
@@ -33,7 +40,12 @@
 #define EMPTIED ((uint64_t)2)
 /* One in this many. */
 #define SELDOM 8u
+/* One stranger in this many is taken for known: where more keys recur than there are
+ * ghosts, the cache, and with it their number, grows by that. */
+#define GUESS 32u
 #define ASK_SELDOM 1024u
+/* Entries that the hand sees at once. */
+#define NEAR 8u
 
 /* ---- plain objects (K1) */
 
@@ -103,14 +115,30 @@ static size_t sets_of(const struct sobj_dict_cache *c)
     return (size_t)1 << (64 - c->shift);
 }
 
-/* Makes zeroed sets, each in one cache line. Returns: false on no memory. */
-static bool make_sets(size_t count, void **block, struct sobj_cache_set **sets)
+static size_t ghosts_for(size_t sets)
 {
-    *block = PyMem_RawCalloc(count + 1, sizeof **sets);
-    if (*block == NULL)
+    return sets * GHOSTS < GHOSTS_MAX ? sets * GHOSTS : GHOSTS_MAX;
+}
+
+static size_t block_size(size_t sets)
+{
+    return (sets + 1) * sizeof(struct sobj_cache_set) +
+           ghosts_for(sets) * sizeof(uint16_t);
+}
+
+/* Gives the cache free sets, each in one cache line, and ghosts. Returns: false on no
+ * memory. */
+static bool make_sets(struct sobj_dict_cache *c, size_t count)
+{
+    void *block = PyMem_RawCalloc(1, block_size(count));
+
+    if (block == NULL)
         return false;
-    *sets = (struct sobj_cache_set *)(((uintptr_t)*block + sizeof **sets - 1) &
-                                      ~(uintptr_t)(sizeof **sets - 1));
+    c->block = block;
+    c->memory = (struct sobj_cache_set *)(((uintptr_t)block + sizeof *c->memory - 1) &
+                                          ~(uintptr_t)(sizeof *c->memory - 1));
+    c->ghosts = (uint16_t *)(void *)(c->memory + count);
+    c->ghost_mask = (uint32_t)ghosts_for(count) - 1;
     return true;
 }
 
@@ -129,7 +157,7 @@ static void begin(struct sobj_dict_cache *c, SobjHandle *handle)
 {
     struct sobj_state *state = handle->state;
 
-    if (state->cleared || !make_sets(FIRST_SETS, &c->block, &c->memory))
+    if (state->cleared || !make_sets(c, FIRST_SETS))
         return;
     c->shift = 64 - (unsigned)__builtin_ctz(FIRST_SETS);
     c->place = sobj_dict_content(handle->core);
@@ -267,7 +295,7 @@ size_t sobj_cache_bytes(DictHandle *self)
     if (c == NULL || c->memory == NULL)
         return 0;
     /* A ready object is about as large as its blob. */
-    return (sets_of(c) + 1) * sizeof *c->memory + 2 * c->bytes;
+    return block_size(sets_of(c)) + 2 * c->bytes;
 }
 
 /* ---- places for keys */
@@ -282,6 +310,10 @@ static void key_sets(const struct sobj_dict_cache *c, PyObject *key,
     sets[1] = &c->memory[hash << 16 >> c->shift];
 }
 
+/* Whether nobody has the key any more but the cache. Only a hint where another thread may
+ * be counting; an entry may go at any time. */
+static bool is_left(PyObject *key) { return Py_REFCNT(key) == 1; }
+
 static struct sobj_cache_entry *free_way(struct sobj_cache_set *set)
 {
     for (int i = 0; i < 2; i++)
@@ -290,8 +322,16 @@ static struct sobj_cache_entry *free_way(struct sobj_cache_set *set)
     return NULL;
 }
 
-/* Returns: a free entry in one of the key's sets, with `move` if need be by moving another
- * key to its other set; NULL if there is none. */
+static struct sobj_cache_entry *left_way(struct sobj_cache_set *set)
+{
+    for (int i = 0; i < 2; i++)
+        if (is_left(set->ways[i].key))
+            return &set->ways[i];
+    return NULL;
+}
+
+/* Returns: an entry in one of the key's sets that is free, or whose key is left; with
+ * `move` if need be by moving another key to its other set; NULL if there is none. */
 static struct sobj_cache_entry *find_room(const struct sobj_dict_cache *c,
                                           PyObject *key, bool move)
 {
@@ -301,6 +341,9 @@ static struct sobj_cache_entry *find_room(const struct sobj_dict_cache *c,
     key_sets(c, key, mine);
     for (int i = 0; i < 2; i++)
         if ((room = free_way(mine[i])) != NULL)
+            return room;
+    for (int i = 0; i < 2; i++)
+        if ((room = left_way(mine[i])) != NULL)
             return room;
     for (int i = 0; move && i < 4; i++) {
         e = &mine[i / 2]->ways[i % 2];
@@ -320,15 +363,13 @@ static bool grow(struct sobj_dict_cache *c, unsigned steps)
 {
     struct sobj_dict_cache old = *c;
 
-    if (!make_sets(sets_of(c) << steps, &c->block, &c->memory)) {
-        c->block = old.block;
+    if (!make_sets(c, sets_of(c) << steps))
         return false;
-    }
     c->shift -= steps;
     c->sets = c->memory;
     for (size_t i = 0; i < sets_of(&old) * 2; i++) {
         struct sobj_cache_entry *e = &old.memory[i / 2].ways[i % 2], *room;
-        room = e->key != NULL ? find_room(c, e->key, true) : NULL;
+        room = e->key != NULL && !is_left(e->key) ? find_room(c, e->key, true) : NULL;
         if (room != NULL) {
             *room = *e;
             e->key = NULL;
@@ -340,18 +381,16 @@ static bool grow(struct sobj_dict_cache *c, unsigned steps)
     return true;
 }
 
-/* The cache is as large as it may be, and the key has no room. It is left alone for a
- * while when that happens again and again: longer than last time if it was of no use since
+/* The cache is left alone for a while: longer than last time if it was of no use since
  * then, and in the end it goes, until very much later. */
-static void overfull(struct sobj_dict_cache *c)
+static void rest(struct sobj_dict_cache *c, bool was_useful)
 {
-    if (++c->misses < PATIENCE)
-        return;
-    if (c->useful >= USEFUL)
+    if (was_useful)
         c->rest_next = REST_MIN;
     c->sets = NULL;
     c->useful = 0;
     c->misses = 0;
+    c->strangers = 0;
     if (c->rest_next > REST_MAX) {
         sobj_cache_flush(c);
         c->rest = REST_LONG;
@@ -359,6 +398,40 @@ static void overfull(struct sobj_dict_cache *c)
         c->rest = c->rest_next;
         c->rest_next *= 2;
     }
+}
+
+/* A known key makes up for some strangers. */
+static void forgive(struct sobj_dict_cache *c)
+{
+    c->strangers -= c->strangers < FORGIVEN ? c->strangers : FORGIVEN;
+}
+
+/* Whether the key has come before; it has a ghost from now on. What is no text, bytes or
+ * number has none: its hash may cost more than it saves. Such keys, and others now and
+ * then, are taken for known. The cache may be gone after that. */
+static bool is_known(struct sobj_dict_cache *c, PyObject *key)
+{
+    uint64_t mixed;
+    uint16_t mark, *ghost;
+
+    if (!PyUnicode_CheckExact(key) && !PyLong_CheckExact(key) &&
+        !PyBytes_CheckExact(key) && !PyFloat_CheckExact(key))
+        return ++c->turn % SELDOM == 0;
+    /* The address alone would not do: another key may lie there now. */
+    mixed = ((uint64_t)(uintptr_t)key ^ (uint64_t)PyObject_Hash(key) << 4) *
+            SOBJ__CACHE_SPREAD;
+    mark = (uint16_t)(mixed >> 16 | 1);
+    ghost = &c->ghosts[mixed >> 40 & c->ghost_mask];
+    if (*ghost == mark) {
+        forgive(c);
+        return true;
+    }
+    *ghost = mark;
+    if (++c->strangers > (PATIENCE_WITH_STRANGERS | c->ghost_mask)) {
+        rest(c, false);
+        return false;
+    }
+    return ++c->turn % GUESS == 0;
 }
 
 /* Whether there is room for the key. The cache may be gone after that. */
@@ -381,11 +454,12 @@ static bool has_room(struct sobj_dict_cache *c, SobjHandle *handle, PyObject *ke
         if (grow(c, entries >= 4096 && entries * 4 <= most ? 2 : 1))
             return true;
     }
-    overfull(c);
+    if (++c->misses >= PATIENCE)
+        rest(c, c->useful >= USEFUL);
     return false;
 }
 
-bool sobj_cache_wants(DictHandle *self, PyObject *key)
+bool sobj_cache_wants(DictHandle *self, PyObject *key, bool at_once)
 {
     struct sobj_dict_cache *c = sobj_cache_of(self);
     bool often;
@@ -409,7 +483,13 @@ bool sobj_cache_wants(DictHandle *self, PyObject *key)
         c->sets = c->memory;
         return false;
     }
-    c->useful += c->misses == 0;
+    if (c->misses == 0) {
+        c->useful++;
+        c->misses = 1;
+        forgive(c);
+    }
+    if (!at_once && !is_known(c, key))
+        return false;
     often = has_room(c, &self->handle, key) && !sobj_is_temporary(key);
     return (often || ++c->turn % SELDOM == 0) && sobj_is_plain(key, SOBJ_CACHE_KEY_MAX);
 }
@@ -472,18 +552,44 @@ static bool has_bytes(const struct sobj_dict_cache *c)
     return c->bytes + SOBJ_CACHE_READY_MAX <= SOBJ_CACHE_BYTES_MAX;
 }
 
+/* Returns: the entry that is `steps` from the hand. */
+static struct sobj_cache_entry *at_hand(const struct sobj_dict_cache *c, size_t steps)
+{
+    size_t i = (c->hand + steps) % (sets_of(c) * 2);
+
+    return &c->memory[i / 2].ways[i % 2];
+}
+
+static bool holds_bytes(const struct sobj_cache_entry *e)
+{
+    return e->ready != NULL && sobj_is_blob(e->cell);
+}
+
+/* Those of keys that are left can go at once, the others one at a time. */
 bool sobj_cache_bytes_wanted(struct sobj_dict_cache *c)
 {
-    return has_bytes(c) || ++c->turn % SELDOM == 0;
+    if (has_bytes(c))
+        return true;
+    for (size_t i = 0; i < NEAR; i++)
+        if (holds_bytes(at_hand(c, i)) && is_left(at_hand(c, i)->key))
+            return true;
+    c->hand += NEAR;
+    return ++c->turn % SELDOM == 0;
 }
 
 void sobj_cache_make_bytes(struct sobj_dict_cache *c)
 {
+    struct sobj_cache_entry *e;
+
+    for (size_t i = 0; c->memory != NULL && !has_bytes(c) && i < NEAR; i++) {
+        e = at_hand(c, i);
+        if (holds_bytes(e) && is_left(e->key))
+            let_go(exchange(c, e, (struct sobj_cache_entry){0}));
+    }
     for (size_t i = 0; c->memory != NULL && !has_bytes(c) && i < sets_of(c) * 2; i++) {
-        struct sobj_cache_entry *e;
-        c->hand = (c->hand + 1) % (uint32_t)(sets_of(c) * 2);
-        e = &c->memory[c->hand / 2].ways[c->hand % 2];
-        if (e->ready != NULL && sobj_is_blob(e->cell))
+        e = at_hand(c, 0);
+        c->hand++;
+        if (holds_bytes(e))
             sobj_cache_let_go(sobj_cache_note(c, e, SOBJ_NO_CELL, NULL));
     }
 }
