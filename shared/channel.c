@@ -23,7 +23,7 @@ static struct sobj__channel *channel_of(const struct sobj_object *obj)
 /* Either tail: both kinds of queue keep the mark in it. */
 static _Atomic(uint64_t) *tail_of(struct sobj__channel *ch)
 {
-    return ch->capacity != 0 ? &ch->ring.tail : &ch->list.tail;
+    return ch->capacity != 0 ? &ch->ring.tail : &ch->chain.tail;
 }
 
 /* ---- life */
@@ -35,7 +35,7 @@ static void channel_destroy(struct sobj_object *obj)
     if (ch->capacity != 0)
         sobj__ring_fini(&ch->ring);
     else
-        sobj__list_fini(&ch->list);
+        sobj__chain_fini(&ch->chain);
     sobj__free(SOBJ_COUNT_BLOCKS, ch, sizeof *ch);
 }
 
@@ -53,7 +53,7 @@ static size_t channel_bytes(const struct sobj_object *obj)
     const struct sobj__channel *ch = channel_of(obj);
 
     return sizeof *ch + (ch->capacity != 0 ? sobj__ring_bytes(ch->capacity)
-                                           : sobj__list_count(&ch->list) * 8);
+                                           : sobj__chain_count(&ch->chain) * 8);
 }
 
 static const struct sobj__type channel_type = {
@@ -74,7 +74,7 @@ enum sobj_status sobj_channel_new(uint32_t capacity, struct sobj_object **out)
     memset(ch, 0, sizeof *ch);
     ch->capacity = capacity;
     status = capacity != 0 ? sobj__ring_init(&ch->ring, capacity)
-                           : sobj__list_init(&ch->list);
+                           : sobj__chain_init(&ch->chain);
     if (status != SOBJ_OK) {
         sobj__free(SOBJ_COUNT_BLOCKS, ch, sizeof *ch);
         return status;
@@ -112,7 +112,7 @@ static enum sobj_status put(struct sobj__channel *ch, sobj_cell message)
         sobj__write_begin();
         enum sobj_status status = ch->capacity != 0
                                       ? sobj__ring_put(&ch->ring, message)
-                                      : sobj__list_put(&ch->list, message);
+                                      : sobj__chain_put(&ch->chain, message);
         sobj__write_end();
         if (SOBJ_LIKELY(status != SOBJ__BUSY)) {
             if (status == SOBJ_OK)
@@ -129,7 +129,7 @@ static enum sobj_status take(struct sobj__channel *ch, sobj_cell *message)
         sobj__write_begin();
         enum sobj_status status = ch->capacity != 0
                                       ? sobj__ring_take(&ch->ring, message)
-                                      : sobj__list_take(&ch->list, message);
+                                      : sobj__chain_take(&ch->chain, message);
         sobj__write_end();
         if (SOBJ_LIKELY(status != SOBJ__BUSY)) {
             /* Nobody waits for room in an unbounded channel. */
@@ -185,7 +185,7 @@ static bool looks_ready(const struct operation *op)
     if (op->sending) /* and not unbounded, or it would not wait */
         return sobj__ring_can_put(&ch->ring);
     return ch->capacity != 0 ? sobj__ring_can_take(&ch->ring)
-                             : sobj__list_can_take(&ch->list);
+                             : sobj__chain_can_take(&ch->chain);
 }
 
 static enum sobj_status spin(const struct operation *op, enum sobj_status status)
@@ -302,7 +302,7 @@ size_t sobj_channel_count(const struct sobj_object *obj)
     const struct sobj__channel *ch = channel_of(obj);
 
     return ch->capacity != 0 ? sobj__ring_count(&ch->ring)
-                             : sobj__list_count(&ch->list);
+                             : sobj__chain_count(&ch->chain);
 }
 
 uint32_t sobj_channel_capacity(const struct sobj_object *obj)

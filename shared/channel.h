@@ -9,7 +9,7 @@
  *     | senders: wait list       |
  *     +--------------------------+
  *     | const | tail | head      |   channel_ring.h (capacity > 0), or
- *     | tail | head              |   channel_list.h (capacity 0)
+ *     | tail | head              |   channel_chain.h (capacity 0)
  *     +--------------------------+
  *
  * A message is a reference that belongs to the queue from the claim of its sender to
@@ -65,7 +65,7 @@
 #ifndef SOBJ_CHANNEL_H
 #define SOBJ_CHANNEL_H
 
-#include "channel_list.h"
+#include "channel_chain.h"
 #include "channel_ring.h"
 #include "object.h"
 #include "park.h"
@@ -77,8 +77,8 @@ struct sobj__channel {
     SOBJ_ALIGNED struct sobj__waitlist receivers;
     SOBJ_ALIGNED struct sobj__waitlist senders;
     union {
-        struct sobj__ring ring; /* capacity > 0 */
-        struct sobj__list list; /* capacity 0 */
+        struct sobj__ring ring;   /* capacity > 0 */
+        struct sobj__chain chain; /* capacity 0 */
     };
 };
 

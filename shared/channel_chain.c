@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* L3: the unbounded queue; see channel_list.h. */
-#include "channel_list.h"
+/* L3: the unbounded queue; see channel_chain.h. */
+#include "channel_chain.h"
 
 #include "alloc.h"
 #include "reclaim.h"
@@ -21,7 +21,7 @@ static void block_free(void *b)
     sobj__free(SOBJ_COUNT_BLOCKS, b, sizeof(struct sobj__block));
 }
 
-enum sobj_status sobj__list_init(struct sobj__list *l)
+enum sobj_status sobj__chain_init(struct sobj__chain *l)
 {
     struct sobj__block *b = block_new(0);
 
@@ -32,7 +32,7 @@ enum sobj_status sobj__list_init(struct sobj__list *l)
     return SOBJ_OK;
 }
 
-void sobj__list_fini(struct sobj__list *l)
+void sobj__chain_fini(struct sobj__chain *l)
 {
     /* Relaxed, here and below: nobody else uses the list, and the grace period or the
      * caller's own order lies between. */
@@ -82,7 +82,7 @@ static bool move_on(_Atomic(struct sobj__block *) *place, struct sobj__block *b)
     return sobj_cas_acq_rel(place, &expected, next);
 }
 
-enum sobj_status sobj__list_put(struct sobj__list *l, sobj_cell message)
+enum sobj_status sobj__chain_put(struct sobj__chain *l, sobj_cell message)
 {
     /* Acquire O3: before the block is loaded. */
     uint64_t tail = sobj_load_acquire(&l->tail);
@@ -116,7 +116,7 @@ enum sobj_status sobj__list_put(struct sobj__list *l, sobj_cell message)
     }
 }
 
-enum sobj_status sobj__list_take(struct sobj__list *l, sobj_cell *message)
+enum sobj_status sobj__chain_take(struct sobj__chain *l, sobj_cell *message)
 {
     /* Acquire O3: before block, cell and tail are read. */
     uint64_t head = sobj_load_acquire(&l->head);
@@ -161,7 +161,7 @@ enum sobj_status sobj__list_take(struct sobj__list *l, sobj_cell *message)
     }
 }
 
-bool sobj__list_can_take(const struct sobj__list *l)
+bool sobj__chain_can_take(const struct sobj__chain *l)
 {
     /* SeqCst O3: the head first, as in take (L5). */
     uint64_t head = sobj_load_seq_cst(&l->head);
@@ -169,7 +169,7 @@ bool sobj__list_can_take(const struct sobj__list *l)
     return sobj_load_seq_cst(&l->tail) != head; /* SeqCst O3: as above. */
 }
 
-uint64_t sobj__list_count(const struct sobj__list *l)
+uint64_t sobj__chain_count(const struct sobj__chain *l)
 {
     uint64_t head, tail, again;
     int attempts = 0;

@@ -40,8 +40,8 @@
  *
  * Progress: put is lock-free; take is lock-free but for BUSY, as in channel_ring.h.
  */
-#ifndef SOBJ_CHANNEL_LIST_H
-#define SOBJ_CHANNEL_LIST_H
+#ifndef SOBJ_CHANNEL_CHAIN_H
+#define SOBJ_CHANNEL_CHAIN_H
 
 #include "atomic.h"
 #include "channel_ring.h"
@@ -60,7 +60,7 @@ struct sobj__block {
     _Atomic(sobj_cell) cells[SOBJ__BLOCK_CELLS];
 };
 
-struct sobj__list {
+struct sobj__chain {
     /* atomic; written by senders and by close, tail_block by receivers too */
     SOBJ_ALIGNED _Atomic(uint64_t) tail;
     _Atomic(struct sobj__block *) tail_block;
@@ -70,20 +70,20 @@ struct sobj__list {
 };
 
 /* Needs: zeroed memory. Returns: OK, NO_MEMORY. */
-enum sobj_status sobj__list_init(struct sobj__list *l);
-/* Drops the messages that are left. Needs: nobody else uses the list; no section. */
-void sobj__list_fini(struct sobj__list *l);
+enum sobj_status sobj__chain_init(struct sobj__chain *l);
+/* Drops the messages that are left. Needs: nobody else uses the chain; no section. */
+void sobj__chain_fini(struct sobj__chain *l);
 
 /* Need: a write section.
  * Return: put OK (which consumes the message), CLOSED, NO_MEMORY;
  *         take OK and the message, EMPTY, CLOSED (closed and drained), BUSY. */
-enum sobj_status sobj__list_put(struct sobj__list *l, sobj_cell message);
-enum sobj_status sobj__list_take(struct sobj__list *l, sobj_cell *message);
+enum sobj_status sobj__chain_put(struct sobj__chain *l, sobj_cell message);
+enum sobj_status sobj__chain_take(struct sobj__chain *l, sobj_cell *message);
 
 /* Whether a take would find something to do or CLOSED. */
-bool sobj__list_can_take(const struct sobj__list *l);
+bool sobj__chain_can_take(const struct sobj__chain *l);
 
-/* Returns: messages in the list; exact when one end stood still while it looked. */
-uint64_t sobj__list_count(const struct sobj__list *l);
+/* Returns: messages in the chain; exact when one end stood still while it looked. */
+uint64_t sobj__chain_count(const struct sobj__chain *l);
 
 #endif
