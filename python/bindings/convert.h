@@ -190,7 +190,8 @@ struct sobj_py_key {
     struct sobj_stream canonical, given;
 };
 
-int sobj_py_key_slow(struct sobj_state *state, PyObject *object, struct sobj_py_key *k);
+int sobj_py_key_slow(struct sobj_state *state, const struct sobj_object *container,
+                     PyObject *object, struct sobj_py_key *k);
 void sobj_py_key_fini_slow(struct sobj_py_key *k);
 
 /* The hash that a str has cached, -1: none yet. */
@@ -200,11 +201,13 @@ static inline Py_hash_t sobj_cached_hash(PyObject *str)
     return __atomic_load_n(&((PyASCIIObject *)str)->hash, __ATOMIC_RELAXED);
 }
 
-/* Makes a key that borrows from `object`.
+/* Makes a key that borrows from `object`. Errors call it an item if `container` is a
+ * set, and a key if it is a dict or NULL.
  * Returns: 0; or -1 with TypeError (unhashable), NotShareableError (not a key) or
  * MemoryError set. Runs no Python code unless it fails. */
-static inline int sobj_py_key_init(struct sobj_state *state, PyObject *object,
-                                   struct sobj_py_key *k)
+static inline int sobj_py_key_init_for(struct sobj_state *state,
+                                       const struct sobj_object *container,
+                                       PyObject *object, struct sobj_py_key *k)
 {
     struct sobj_key *key = &k->key;
 
@@ -240,7 +243,12 @@ static inline int sobj_py_key_init(struct sobj_state *state, PyObject *object,
         key->size = sizeof k->word;
         return 0;
     }
-    return sobj_py_key_slow(state, object, k);
+    return sobj_py_key_slow(state, container, object, k);
+}
+static inline int sobj_py_key_init(struct sobj_state *state, PyObject *object,
+                                   struct sobj_py_key *k)
+{
+    return sobj_py_key_init_for(state, NULL, object, k);
 }
 
 static inline void sobj_py_key_fini(struct sobj_py_key *k)

@@ -15,6 +15,11 @@
 
 /* ---- reading */
 
+static inline int init_key(DictHandle *self, PyObject *key, struct sobj_py_key *k)
+{
+    return sobj_py_key_init_for(self->handle.state, self->handle.core, key, k);
+}
+
 /* Looks `key` up in the dict, for `out` if that is not NULL, and enters it.
  * Returns: what the core says, or -1 with an exception. */
 static int look_up_and_enter(DictHandle *self, PyObject *key, struct sobj_out *out)
@@ -25,7 +30,7 @@ static int look_up_and_enter(DictHandle *self, PyObject *key, struct sobj_out *o
     enum sobj_status status;
     uint64_t content;
 
-    if (sobj_py_key_init(self->handle.state, key, &k) < 0)
+    if (init_key(self, key, &k) < 0)
         return -1;
     status = sobj_dict_get_pinned(self->handle.core, &k.key, out, &pin, &content);
     sobj_py_key_fini(&k);
@@ -46,7 +51,7 @@ static inline int look_up(DictHandle *self, PyObject *key, struct sobj_out *out)
     if (!sobj_cache_rests(c) && !sobj_cache_doubts(c) &&
         sobj_cache_wants(self, key, true))
         return look_up_and_enter(self, key, out);
-    if (sobj_py_key_init(self->handle.state, key, &k) < 0)
+    if (init_key(self, key, &k) < 0)
         return -1;
     status = sobj_dict_get(self->handle.core, &k.key, out);
     sobj_py_key_fini(&k);

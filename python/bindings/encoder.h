@@ -101,7 +101,8 @@ struct sobj_encoder {
     struct sobj_state *state;
     struct sobj_stream *out;
     enum sobj__mode mode;
-    const char *name;  /* of the root, in errors: "value", "key", "message" */
+    const char *name;  /* of the root, in errors: "value", "key", "item", "message" */
+    bool in_set;       /* KEY: of a set, where errors call it an item */
     bool changed;      /* KEY: the canonical form is not the key as given */
     bool referred;     /* MESSAGE: there are REFs */
     bool hosted;       /* there are ATOMs or GROUPs */
@@ -197,6 +198,11 @@ PyObject *sobj__type_name(PyTypeObject *type);
 void sobj__raise_offender(struct sobj_encoder *e, PyObject *offender);
 /* The same with the whole reason given: "<path> <format>". */
 void sobj__raise_at(struct sobj_encoder *e, const char *format, ...);
+/* What a root that cannot be a KEY cannot do: "be a key". */
+static inline const char *sobj__key_role(const struct sobj_encoder *e)
+{
+    return e->in_set ? "be in a set" : "be a key";
+}
 /* The same for a message that cannot be pickled: `offender` is why it had to be. */
 void sobj__raise_unpicklable(struct sobj_encoder *e, PyObject *offender,
                              PyObject *cause);

@@ -297,8 +297,8 @@ static void raise_for_key(struct sobj_encoder *e, PyTypeObject *type, PyObject *
     else if (ADVICE_FOR(exact_types, type) != NULL)
         raise_for_value(e, type, name);
     else
-        sobj__raise_at(e, "is a%s %U and cannot be a key; use str(x) or a tuple",
-                       an(name), name);
+        sobj__raise_at(e, "is a%s %U and cannot %s; use str(x) or a tuple", an(name),
+                       name, sobj__key_role(e));
 }
 
 /* For what would be immortal. */
@@ -329,11 +329,16 @@ static void raise_for_flat(struct sobj_encoder *e, PyTypeObject *type, PyObject 
 static bool raise_for_sentinel(struct sobj_encoder *e, PyObject *offender)
 {
     if (offender == e->state->missing)
-        sobj__raise_at(e, "is MISSING, which stands for an absent key and is no value; "
-                          "to remove a key use del or compare_and_set");
+        sobj__raise_at(e,
+                       "is MISSING, which stands for an absent key and is no value; "
+                       "to remove %s",
+                       e->in_set ? "an item use discard"
+                                 : "a key use del or compare_and_set");
     else if (offender == e->state->deletion)
-        sobj__raise_at(e, "is DELETE, which only a function given to compute() may "
-                          "return; to remove a key use del or pop");
+        sobj__raise_at(e,
+                       "is DELETE, which only a function given to compute() may "
+                       "return; to remove %s",
+                       e->in_set ? "an item use discard" : "a key use del or pop");
     else
         return false;
     return true;

@@ -83,8 +83,8 @@ static enum sobj__step write_member_key(struct sobj_encoder *e, PyObject *plan,
     if (name != NULL)
         sobj__raise_at(e,
                        "is a member of %U, whose members equal other objects, and "
-                       "cannot be a key; use its name or value",
-                       name);
+                       "cannot %s; use its name or value",
+                       name, sobj__key_role(e));
     Py_XDECREF(name);
     return SOBJ__ERROR;
 }

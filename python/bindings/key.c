@@ -35,14 +35,16 @@ static void int_key(struct sobj_py_key *k, int64_t word)
     k->key.size = sizeof k->word;
 }
 
-static int write_stream(struct sobj_state *state, PyObject *object,
-                        enum sobj__mode mode, struct sobj_stream *s, bool *changed,
-                        bool *hosted)
+static int write_stream(struct sobj_state *state, const struct sobj_object *container,
+                        PyObject *object, enum sobj__mode mode, struct sobj_stream *s,
+                        bool *changed, bool *hosted)
 {
+    bool in_set = container != NULL && sobj_type_of(container) == SOBJ_TYPE_SET;
     struct sobj_encoder e;
     int result = 0;
 
-    sobj__encoder_init(&e, state, s, mode, "key");
+    sobj__encoder_init(&e, state, s, mode, in_set ? "item" : "key");
+    e.in_set = in_set;
     if (mode == SOBJ__MODE_VALUE)
         result = sobj__encode_value_stream(&e, object);
     else if (sobj__encoder_run(&e, object) != SOBJ__DONE)
@@ -53,7 +55,8 @@ static int write_stream(struct sobj_state *state, PyObject *object,
     return result;
 }
 
-static int stream_key(struct sobj_state *state, PyObject *object, struct sobj_py_key *k)
+static int stream_key(struct sobj_state *state, const struct sobj_object *container,
+                      PyObject *object, struct sobj_py_key *k)
 {
     struct sobj_stream *canonical = &k->canonical, *given = &k->given;
     struct sobj_key *key = &k->key;
@@ -63,8 +66,8 @@ static int stream_key(struct sobj_state *state, PyObject *object, struct sobj_py
     sobj_stream_init(canonical);
     sobj_stream_init(given);
     k->has_streams = true;
-    if (write_stream(state, object, SOBJ__MODE_KEY, canonical, &changed, &key->hosted) <
-        0)
+    if (write_stream(state, container, object, SOBJ__MODE_KEY, canonical, &changed,
+                     &key->hosted) < 0)
         goto error;
     if (sobj__immortal_of(object) != NULL) {
         if (sobj__write_immortal(given, object) != SOBJ_OK) {
@@ -74,7 +77,7 @@ static int stream_key(struct sobj_state *state, PyObject *object, struct sobj_py
         key->given = given->words;
         key->given_size = given->count * 8;
     } else if (changed) {
-        if (write_stream(state, object, SOBJ__MODE_VALUE, given, &ignored,
+        if (write_stream(state, container, object, SOBJ__MODE_VALUE, given, &ignored,
                          &key->hosted) < 0)
             goto error;
         if (given->count != canonical->count || given->edge_count != 0 ||
@@ -99,7 +102,8 @@ error:
     return -1;
 }
 
-int sobj_py_key_slow(struct sobj_state *state, PyObject *object, struct sobj_py_key *k)
+int sobj_py_key_slow(struct sobj_state *state, const struct sobj_object *container,
+                     PyObject *object, struct sobj_py_key *k)
 {
     if (PyLong_CheckExact(object)) {
         int overflow;
@@ -118,7 +122,7 @@ int sobj_py_key_slow(struct sobj_state *state, PyObject *object, struct sobj_py_
         k->key.size = (size_t)PyBytes_GET_SIZE(object);
         return 0;
     }
-    return stream_key(state, object, k);
+    return stream_key(state, container, object, k);
 }
 
 void sobj_py_key_fini_slow(struct sobj_py_key *k)

@@ -64,7 +64,7 @@ static inline int act(SobjHandle *self, PyObject *item, item_action action)
 {
     struct sobj_py_key k;
 
-    if (sobj_py_key_init(self->state, item, &k) < 0)
+    if (sobj_py_key_init_for(self->state, self->core, item, &k) < 0)
         return -1;
     return act_on_key(self, &k, action);
 }
@@ -114,7 +114,7 @@ static inline int act_on_any(PyObject *op, PyObject *item, item_action action)
     SobjHandle *self = (SobjHandle *)op;
     struct sobj_py_key k;
 
-    if (sobj_py_key_init(self->state, item, &k) < 0)
+    if (sobj_py_key_init_for(self->state, self->core, item, &k) < 0)
         return act_on_frozen(self, item, action);
     return act_on_key(self, &k, action);
 }

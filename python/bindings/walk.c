@@ -387,6 +387,7 @@ void sobj__encoder_init(struct sobj_encoder *e, struct sobj_state *state,
     e->out = out;
     e->mode = mode;
     e->name = name;
+    e->in_set = false;
     e->changed = e->referred = e->hosted = false;
     e->immortals = mode == SOBJ__MODE_MESSAGE && sobj_immortal_any(SOBJ_IMMORTAL_ALL);
     e->records = 0;

@@ -13,6 +13,7 @@ import uuid
 from collections.abc import MutableSet, Set
 
 import pytest
+import records
 from values import identical
 
 import sharedobj
@@ -84,7 +85,7 @@ def test_items_are_keys():
     assert len(s) == 3 and identical(list(s)[:2], [1, 0.0]), "the first spelling stays"
     assert math.nan in s and True in s
     for wrong in (range(3), ..., object(), (1, range(2))):
-        with pytest.raises(NotShareableError, match="cannot be a key"):
+        with pytest.raises(NotShareableError, match="cannot be in a set"):
             s.add(wrong)
         for action in (s.discard, s.remove, s.__contains__):
             with pytest.raises(NotShareableError):
@@ -98,6 +99,52 @@ def test_items_are_keys():
     with pytest.raises(TypeError, match="use its id"):
         s.add(s)
     assert len(s) == 3
+
+
+@pytest.mark.parametrize(
+    ("wrong", "text"),
+    [
+        (range(3), "item is a range and cannot be in a set; use str(x) or a tuple"),
+        ((1, range(3)), "item[1] is a range and cannot be in a set; use str(x) or a tuple"),
+        (
+            records.Equal.ONE,
+            "item is a member of records.Equal, whose members equal other objects, and cannot be "
+            "in a set; use its name or value",
+        ),
+        (
+            sharedobj.MISSING,
+            "item is MISSING, which stands for an absent key and is no value; to remove an item "
+            "use discard",
+        ),
+        (
+            (sharedobj.DELETE,),
+            "item[0] is DELETE, which only a function given to compute() may return; to remove an "
+            "item use discard",
+        ),
+    ],
+)
+def test_errors_speak_of_items(wrong, text):
+    s = SharedSet("ab")
+    for action in (
+        s.add,
+        s.discard,
+        s.remove,
+        s.__contains__,
+        lambda item: s.update([item]),
+        lambda item: s.union("c", [item]),
+        lambda item: operator.ior(s, {item}),
+        lambda item: s ^ {item},
+        lambda item: s.symmetric_difference_update([item]),
+        lambda item: s.replace(["c", item]),
+        lambda item: SharedSet([item]),
+        lambda item: SharedSet() | {item},
+    ):
+        with pytest.raises(NotShareableError) as caught:
+            action(wrong)
+        assert str(caught.value) == text
+    assert s == {"a", "b"}
+    with pytest.raises(NotShareableError, match=r"^key"):
+        SharedDict()[wrong] = 1
 
 
 def test_a_set_that_is_looked_for_stands_for_a_frozenset():
