@@ -94,7 +94,7 @@ enum sobj__mode {
     SOBJ__MODE_VALUE,
     SOBJ__MODE_KEY, /* canonical form of a key: equal numbers alike, cores by id */
     SOBJ__MODE_MESSAGE,
-    SOBJ__MODE_FLAT, /* a value that can be immortal; what is written is not used */
+    SOBJ__MODE_FLAT, /* for immortal(): what is written is not used */
 };
 
 struct sobj_encoder {

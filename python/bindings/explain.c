@@ -304,25 +304,20 @@ static void raise_for_key(struct sobj_encoder *e, PyTypeObject *type, PyObject *
 /* For what would be immortal. */
 static void raise_for_flat(struct sobj_encoder *e, PyTypeObject *type, PyObject *name)
 {
-    static const struct advice remedies[] = {
-        {&PyFrozenSet_Type, "use tuple(x)"}, {&PyList_Type, "use tuple(x)"},
-        {&PySet_Type, "use tuple(x)"},       {&PyDict_Type, "use tuple(x.items())"},
-        {&PyByteArray_Type, "use bytes(x)"},
-    };
-    const char *remedy = ADVICE_FOR(remedies, type);
+    bool bytes = PyType_IsSubtype(type, &PyByteArray_Type);
+    bool set = PyType_IsSubtype(type, &PyFrozenSet_Type);
 
-    if (remedy == NULL && ADVICE_FOR(exact_types, type) != NULL) {
+    if (!set && ADVICE_FOR(exact_types, type) != NULL) {
         raise_for_value(e, type, name);
         return;
     }
     sobj__raise_at(e,
-                   "is a%s %U and cannot be immortal; str, bytes, int, float, complex "
-                   "and tuples of them can: %s",
+                   "is a%s %U and cannot be immortal; str, bytes, int, float and "
+                   "complex can: %s",
                    an(name), name,
-                   remedy != NULL
-                       ? remedy
-                       : "keep it in a SharedDict, which takes more kinds of "
-                         "values");
+                   bytes ? "use bytes(x)"
+                         : "keep it in a SharedDict, which takes more kinds of "
+                           "values");
 }
 
 /* Returns: whether it was one of the two, and the error is raised. */

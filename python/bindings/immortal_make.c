@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* immortal(): makes objects that every interpreter uses, from the leaves up.
+/* immortal(): makes objects that every interpreter uses.
  *
- * Each leaf, and each tuple of such, is looked up by its content first: of equal type
- * and content there is one in the process. So a tuple is known by the addresses of its
- * items. How the objects lie in memory: immortal_object.c; who knows them: the core,
+ * Each is looked up by its content first: of equal type and content there is one in the
+ * process. How the objects lie in memory: immortal_object.c; who knows them: the core,
  * sharedobj/immortal.h.
+ *
+ * Tuples are left alone. The compiler of CPython writes into a tuple that is a constant
+ * (of an ast.Constant): an item that equals another constant of the unit is exchanged
+ * for that, which is an object of one interpreter. All the others would find it, count
+ * its references without a lock, and use it after that interpreter's end.
  */
 #include "errors.h"
 #include "immortal_object.h"
@@ -43,7 +47,6 @@ static PyObject *added(const struct sobj_immortal_key *key, PyObject *object,
 /* An object of CPython's own. */
 static PyObject *adopt(enum sobj_kind kind, PyObject *own)
 {
-    struct sobj__original original = {.kind = kind, .leaf = own};
     struct sobj_immortal_room none = {.memory = NULL};
     struct sobj_immortal_key key;
     sobj_cell immediate;
@@ -51,23 +54,22 @@ static PyObject *adopt(enum sobj_kind kind, PyObject *own)
     /* What is in a cell's word needs no entry: it comes out as it is. */
     if (kind == SOBJ__INT || sobj__short_text(kind, own, &immediate))
         return own;
-    if (sobj__immortal_key(&original, &key) < 0)
+    if (sobj__immortal_key(kind, own, &key) < 0)
         return NULL;
     return added(&key, own, &none);
 }
 
-static PyObject *copy(const struct sobj__original *original,
-                      struct sobj_immortal_key *key)
+static PyObject *copy(enum sobj_kind kind, PyObject *v, struct sobj_immortal_key *key)
 {
     struct sobj_immortal_room room;
     PyObject *utf8, *object = NULL;
-    Py_ssize_t size = sobj__immortal_size(original, &utf8);
+    Py_ssize_t size = sobj__immortal_size(kind, v, &utf8);
 
     if (size < 0)
         return NULL;
     switch (sobj_immortal_room((size_t)size, &room)) {
     case SOBJ_OK:
-        object = sobj__immortal_build(original, utf8, room.memory, key);
+        object = sobj__immortal_build(kind, v, utf8, room.memory, key);
         object = added(key, object, &room);
         break;
     case SOBJ_FULL:
@@ -81,73 +83,31 @@ static PyObject *copy(const struct sobj__original *original,
     return object;
 }
 
-static PyObject *make_one(const struct sobj__original *original)
+/* `v` is of an exact type that can be immortal. */
+static PyObject *make(enum sobj_kind kind, PyObject *v)
 {
     struct sobj_immortal_key key;
     PyObject *own;
 
-    if (sobj__immortal_key(original, &key) < 0)
+    if (sobj__immortal_key(kind, v, &key) < 0)
         return NULL;
     struct sobj_immortal *m = sobj_immortal_find(&key);
     if (m != NULL)
         return sobj_immortal_object(m);
-    switch (sobj__immortal_canonical(original, &own)) {
+    switch (sobj__immortal_canonical(kind, v, &own)) {
     case 0:
-        return copy(original, &key);
+        return copy(kind, v, &key);
     case 1:
-        return adopt(original->kind, own);
+        return adopt(kind, own);
     default:
         return NULL;
     }
 }
 
-static PyObject *make(PyObject *v);
-
-static PyObject *make_tuple(PyObject *v)
-{
-    Py_ssize_t n = PyTuple_GET_SIZE(v);
-    PyObject **items, *object = NULL;
-
-    if (n == 0) /* there is one */
-        return v;
-    items = PyMem_New(PyObject *, n);
-    if (items == NULL)
-        return PyErr_NoMemory();
-    for (Py_ssize_t i = 0; i < n; i++) {
-        items[i] = make(PyTuple_GET_ITEM(v, i));
-        if (items[i] == NULL)
-            goto done;
-    }
-    struct sobj__original original = {.kind = SOBJ__TUPLE, .items = items, .count = n};
-    object = make_one(&original);
-done:
-    PyMem_Free(items);
-    return object;
-}
-
-/* Recurses, by as many levels as check_flat allows. */
-static PyObject *make(PyObject *v)
-{
-    enum sobj_kind kind = sobj__kind_of(v);
-    struct sobj__original original = {.kind = kind, .leaf = v};
-
-    switch (kind) {
-    case SOBJ__TUPLE:
-        return make_tuple(v);
-    case SOBJ__STR:
-    case SOBJ__BYTES:
-    case SOBJ__INT:
-    case SOBJ__FLOAT:
-    case SOBJ__COMPLEX:
-        return make_one(&original);
-    default: /* None and the like */
-        return v;
-    }
-}
-
 /* ---- what can be made */
 
-/* Returns: 0; -1 with NotShareableError (path and remedy) or MemoryError. */
+/* For what is no leaf. Returns: 0 for a tuple of leaves; -1 with NotShareableError (path
+ * and remedy) or MemoryError. */
 static int check_flat(struct sobj_state *state, PyObject *obj)
 {
     struct sobj_stream s;
@@ -165,43 +125,47 @@ PyDoc_STRVAR(
     immortal_doc,
     "immortal($module, obj, /)\n--\n\n"
     "Return an equal object that every interpreter uses as it is, for ever.\n\n"
-    "For str, bytes, int, float, complex, and tuples of these, of None, bool and\n"
-    "of such tuples; exact types only. Of equal type and content there is one in\n"
-    "the whole process: immortal(x) is immortal(x), in whatever interpreter. (1,\n"
-    "1.0 and True are three, so are 0.0 and -0.0.) It is an ordinary str, int or\n"
-    "tuple in all it does.\n\n"
+    "For str, bytes, int, float and complex; exact types only. Of equal type and\n"
+    "content there is one in the whole process: immortal(x) is immortal(x), in\n"
+    "whatever interpreter. (1, 1.0 and True are three, so are 0.0 and -0.0.) It is\n"
+    "an ordinary str or int in all it does; but sys.intern() of such a str returns\n"
+    "it as it is, so two interned strings that are equal may be two objects.\n\n"
     "A value of a SharedDict or a message that is such an object comes out as that\n"
-    "very object, without a copy; so do str, bytes, tuples and most numbers as keys\n"
-    "when a dict is iterated over. Ints of 61 bits and most floats are stored by\n"
-    "value, as always: that is as fast. Use it for what lives as long as the\n"
-    "program and is read again and again: configuration, texts from about 1 KiB\n"
-    "on, large tuples. Reading such a value costs some nanoseconds, whatever its\n"
-    "size.\n\n"
+    "very object, without a copy; so do str, bytes and most numbers as keys when a\n"
+    "dict is iterated over. Ints of 61 bits and most floats are stored by value, as\n"
+    "always: that is as fast. Use it for what lives as long as the program and is\n"
+    "read again and again: configuration, texts from about 1 KiB on. Reading such a\n"
+    "value costs some nanoseconds, whatever its size.\n\n"
+    "None, True, False, ... and tuples are returned as they are; an ordinary tuple\n"
+    "stays one, since CPython's compiler may write into a tuple. What a tuple holds\n"
+    "can be made immortal: tuple(map(immortal, t)).\n\n"
     "It is never freed: do not call it for what comes from outside without end.\n"
     "immortal_limit() says how many bytes all of them may take, what containers\n"
     "keep of them included; MemoryError when there is no room. stats() has the\n"
     "figures. The first call for a value costs about two copies, later ones a\n"
     "look-up. Where it is not known to be safe (free-threaded 3.14 and later,\n"
-    "3.16, debug builds) obj itself is returned. Anything else raises\n"
-    "NotShareableError. Waits for nothing but the moment in which another thread\n"
-    "enters a new one.\n\n"
-    "What is different: sys.intern() of such a str returns it as it is, so two\n"
-    "interned strings that are equal may be two objects. And do not make such a\n"
-    "tuple part of a code object (ast.Constant, code.replace): CPython exchanges\n"
-    "the items of those for equal ones of its own, in place.");
+    "3.16, debug builds) obj itself is returned. What is neither of these types\n"
+    "nor a tuple of them raises NotShareableError. Waits for nothing but the\n"
+    "moment in which another thread enters a new one.");
 
 static PyObject *immortal(PyObject *module, PyObject *obj)
 {
     enum sobj_kind kind = sobj__kind_of(obj);
-    bool flat = kind != SOBJ__FOREIGN && kind < SOBJ__HANDLE && kind != SOBJ__RANGE;
 
     if (sobj__immortal_of(obj) != NULL)
         return Py_NewRef(obj);
-    if (!flat && check_flat(sobj_state_of_module(module), obj) < 0)
-        return NULL;
-    if (!sobj__immortals_supported())
+    switch (kind) {
+    case SOBJ__STR:
+    case SOBJ__BYTES:
+    case SOBJ__INT:
+    case SOBJ__FLOAT:
+    case SOBJ__COMPLEX:
+        return Py_XNewRef(sobj__immortals_supported() ? make(kind, obj) : obj);
+    default:
+        if (check_flat(sobj_state_of_module(module), obj) < 0)
+            return NULL;
         return Py_NewRef(obj);
-    return Py_XNewRef(make(obj));
+    }
 }
 
 PyDoc_STRVAR(

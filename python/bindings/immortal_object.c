@@ -18,8 +18,6 @@
  *           GIL it takes the lock that every object has, the one thing ever written.
  *   bytes   the hash is there from the start.
  *   int     its digits, without the flag "is in the table of small ints" of 3.14.
- *   tuple   with the GIL 16 bytes of zeros in front, where the collector keeps its
- *           list: "not tracked", so it never looks further. From 3.14 on the hash.
  *
  * Two str objects of equal text are then "interned", this and one of an interpreter's.
  * CPython compares names by address in one place only, where an attribute of a class
@@ -47,12 +45,6 @@ bool sobj__is_static_str(PyObject *str)
 {
     return PyUnicode_CHECK_INTERNED(str) == SSTATE_INTERNED_IMMORTAL_STATIC;
 }
-
-#ifdef Py_GIL_DISABLED
-#define TUPLE_FRONT ((size_t)0)
-#else
-#define TUPLE_FRONT ((size_t)16)
-#endif
 
 /* From here on references to it are not counted. */
 static void head(void *memory, PyTypeObject *type)
@@ -121,11 +113,9 @@ static int canonical_str(PyObject *v, PyObject **found)
     return 0;
 }
 
-int sobj__immortal_canonical(const struct sobj__original *original, PyObject **found)
+int sobj__immortal_canonical(enum sobj_kind kind, PyObject *v, PyObject **found)
 {
-    PyObject *v = original->leaf;
-
-    switch (original->kind) {
+    switch (kind) {
     case SOBJ__STR:
         return canonical_str(v, found);
     case SOBJ__BYTES:
@@ -155,7 +145,7 @@ static size_t digit_bytes(const PyLongObject *v)
     return (size_t)(TAG(v) >> TAG_DIGITS) * sizeof *DIGITS(v);
 }
 
-/* All but the hash. `v`: the leaf, or its copy. */
+/* All but the hash. */
 static void content(enum sobj_kind kind, PyObject *v, struct sobj_immortal_key *key)
 {
     key->aux = 0;
@@ -182,32 +172,19 @@ static void content(enum sobj_kind kind, PyObject *v, struct sobj_immortal_key *
         key->bytes = &((PyFloatObject *)v)->ob_fval;
         key->size = sizeof(double);
         break;
-    case SOBJ__COMPLEX:
+    default:
         key->kind = SOBJ_IMMORTAL_COMPLEX;
         key->bytes = &((PyComplexObject *)v)->cval;
         key->size = sizeof(Py_complex);
         break;
-    default:
-        key->kind = SOBJ_IMMORTAL_TUPLE;
-        key->bytes = ((PyTupleObject *)v)->ob_item;
-        key->size = (size_t)PyTuple_GET_SIZE(v) * sizeof(PyObject *);
-        break;
     }
 }
 
-int sobj__immortal_key(const struct sobj__original *original,
-                       struct sobj_immortal_key *key)
+int sobj__immortal_key(enum sobj_kind kind, PyObject *v, struct sobj_immortal_key *key)
 {
-    if (original->kind == SOBJ__TUPLE) {
-        key->kind = SOBJ_IMMORTAL_TUPLE;
-        key->aux = 0;
-        key->bytes = original->items;
-        key->size = (size_t)original->count * sizeof *original->items;
-    } else {
-        content(original->kind, original->leaf, key);
-    }
-    if (original->kind == SOBJ__STR || original->kind == SOBJ__BYTES) {
-        Py_hash_t hash = PyObject_Hash(original->leaf); /* as dicts of ours keep it */
+    content(kind, v, key);
+    if (kind == SOBJ__STR || kind == SOBJ__BYTES) {
+        Py_hash_t hash = PyObject_Hash(v); /* as dicts of ours keep it */
         if (hash == -1)
             return -1;
         key->hash = (uint64_t)hash;
@@ -246,12 +223,10 @@ static Py_ssize_t str_size(PyObject *v, PyObject **utf8)
     return (Py_ssize_t)size;
 }
 
-Py_ssize_t sobj__immortal_size(const struct sobj__original *original, PyObject **utf8)
+Py_ssize_t sobj__immortal_size(enum sobj_kind kind, PyObject *v, PyObject **utf8)
 {
-    PyObject *v = original->leaf;
-
     *utf8 = NULL;
-    switch (original->kind) {
+    switch (kind) {
     case SOBJ__STR:
         return str_size(v, utf8);
     case SOBJ__BYTES:
@@ -263,11 +238,8 @@ Py_ssize_t sobj__immortal_size(const struct sobj__original *original, PyObject *
     }
     case SOBJ__FLOAT:
         return sizeof(PyFloatObject);
-    case SOBJ__COMPLEX:
-        return sizeof(PyComplexObject);
     default:
-        return (Py_ssize_t)(TUPLE_FRONT + offsetof(PyTupleObject, ob_item)) +
-               original->count * (Py_ssize_t)sizeof(PyObject *);
+        return sizeof(PyComplexObject);
     }
 }
 
@@ -316,27 +288,12 @@ static void build_int(PyObject *from, void *memory)
     memcpy(DIGITS(v), DIGITS(original), digit_bytes(original));
 }
 
-static void build_tuple(const struct sobj__original *original, void *memory)
-{
-    PyTupleObject *v = memory;
-
-    head(v, &PyTuple_Type);
-    ((PyVarObject *)v)->ob_size = original->count;
-    memcpy(v->ob_item, original->items,
-           (size_t)original->count * sizeof *original->items);
-#if PY_VERSION_HEX >= 0x030E0000
-    v->ob_hash = -1;
-    PyObject_Hash(memory); /* stores it; numbers, text and tuples of them have one */
-#endif
-}
-
-PyObject *sobj__immortal_build(const struct sobj__original *original, PyObject *utf8,
+PyObject *sobj__immortal_build(enum sobj_kind kind, PyObject *from, PyObject *utf8,
                                void *memory, struct sobj_immortal_key *key)
 {
-    PyObject *from = original->leaf;
-    char *v = memory;
+    PyObject *v = memory;
 
-    switch (original->kind) {
+    switch (kind) {
     case SOBJ__STR:
         build_str(from, utf8, v, (Py_hash_t)key->hash);
         break;
@@ -348,19 +305,15 @@ PyObject *sobj__immortal_build(const struct sobj__original *original, PyObject *
         break;
     case SOBJ__FLOAT:
         head(v, &PyFloat_Type);
-        ((PyFloatObject *)(void *)v)->ob_fval = PyFloat_AS_DOUBLE(from);
-        break;
-    case SOBJ__COMPLEX:
-        head(v, &PyComplex_Type);
-        ((PyComplexObject *)(void *)v)->cval = ((PyComplexObject *)from)->cval;
+        ((PyFloatObject *)v)->ob_fval = PyFloat_AS_DOUBLE(from);
         break;
     default:
-        v += TUPLE_FRONT;
-        build_tuple(original, v);
+        head(v, &PyComplex_Type);
+        ((PyComplexObject *)v)->cval = ((PyComplexObject *)from)->cval;
         break;
     }
-    content(original->kind, (PyObject *)(void *)v, key);
-    return (PyObject *)(void *)v;
+    content(kind, v, key);
+    return v;
 }
 
 #else
@@ -369,23 +322,22 @@ bool sobj__immortals_supported(void) { return false; }
 
 bool sobj__is_static_str(PyObject *str) { return false; }
 
-int sobj__immortal_canonical(const struct sobj__original *original, PyObject **found)
+int sobj__immortal_canonical(enum sobj_kind kind, PyObject *v, PyObject **found)
 {
     return 0;
 }
 
-int sobj__immortal_key(const struct sobj__original *original,
-                       struct sobj_immortal_key *key)
+int sobj__immortal_key(enum sobj_kind kind, PyObject *v, struct sobj_immortal_key *key)
 {
     return PyErr_NoMemory(), -1;
 }
 
-Py_ssize_t sobj__immortal_size(const struct sobj__original *original, PyObject **utf8)
+Py_ssize_t sobj__immortal_size(enum sobj_kind kind, PyObject *v, PyObject **utf8)
 {
     return PyErr_NoMemory(), -1;
 }
 
-PyObject *sobj__immortal_build(const struct sobj__original *original, PyObject *utf8,
+PyObject *sobj__immortal_build(enum sobj_kind kind, PyObject *from, PyObject *utf8,
                                void *memory, struct sobj_immortal_key *key)
 {
     return PyErr_NoMemory();

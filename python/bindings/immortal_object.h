@@ -10,29 +10,22 @@
  * functions below may be called. */
 bool sobj__immortals_supported(void);
 
-/* What an immortal object is made of: a leaf of an exact type; or a tuple, whose items
- * are immortal already. Borrows everything. */
-struct sobj__original {
-    enum sobj_kind kind; /* STR, BYTES, INT, FLOAT, COMPLEX, TUPLE */
-    PyObject *leaf;      /* NULL for tuples */
-    PyObject *const *items;
-    Py_ssize_t count; /* of items, not 0 */
-};
+/* In all of them `v` is an object of the exact type STR, BYTES, INT, FLOAT or COMPLEX,
+ * which `kind` says. */
 
 /* The object that CPython itself has for all interpreters, and that equal values are
  * usually represented by: small ints, short text, its own names.
  * Returns: 1 and the object; 0: there is none; -1 with MemoryError. */
-int sobj__immortal_canonical(const struct sobj__original *original, PyObject **found);
-/* By what the object is found; points into the original.
+int sobj__immortal_canonical(enum sobj_kind kind, PyObject *v, PyObject **found);
+/* By what the object is found; points into it.
  * Returns: 0; -1 with MemoryError. */
-int sobj__immortal_key(const struct sobj__original *original,
-                       struct sobj_immortal_key *key);
+int sobj__immortal_key(enum sobj_kind kind, PyObject *v, struct sobj_immortal_key *key);
 /* Returns: how many bytes its immortal copy takes. `*utf8`: a new reference to what has
  * to be given to sobj__immortal_build, or NULL; -1 with MemoryError. */
-Py_ssize_t sobj__immortal_size(const struct sobj__original *original, PyObject **utf8);
+Py_ssize_t sobj__immortal_size(enum sobj_kind kind, PyObject *v, PyObject **utf8);
 /* Makes the copy in zeroed memory of that size, and `key` point into it.
  * Returns: the object; no references to it need to be counted. */
-PyObject *sobj__immortal_build(const struct sobj__original *original, PyObject *utf8,
+PyObject *sobj__immortal_build(enum sobj_kind kind, PyObject *v, PyObject *utf8,
                                void *memory, struct sobj_immortal_key *key);
 
 #endif

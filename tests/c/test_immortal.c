@@ -131,7 +131,7 @@ static void test_equal_hashes(void)
         for (int i = 0; i < 100; i++) {
             struct sobj_immortal_room none = {.memory = NULL};
             static char texts[100][8];
-            struct sobj_immortal_key key = {.kind = SOBJ_IMMORTAL_TUPLE, .hash = 7};
+            struct sobj_immortal_key key = {.kind = SOBJ_IMMORTAL_COMPLEX, .hash = 7};
             snprintf(texts[i], sizeof texts[i], "t%d", i);
             key.bytes = texts[i];
             key.size = strlen(texts[i]);

@@ -67,7 +67,7 @@ def test_everything_that_python_does(sealed, run_python, tmp_path):
     # The other half looks for what CPython's own checks find.
     checks = {} if sealed else {"PYTHONDEVMODE": "1", "PYTHONWARNINGS": "ignore"}
     done = run_python(script=script, env=os.environ | checks)
-    assert int(done.stdout.split()[0]) > 50 and done.stderr == ""
+    assert int(done.stdout.split()[0]) > 40 and done.stderr == ""
 
 
 def test_pages_are_sealed(run_python):
@@ -76,7 +76,7 @@ def test_pages_are_sealed(run_python):
         """if 1:
         import ctypes, sharedobj as so
         so._sharedobj._protect_immortals()
-        one = so.immortal(("text", 2**70))
+        one = so.immortal("text " * 5)
         ctypes.memset(id(one), 0, 1)
         """,
         expected=-11,

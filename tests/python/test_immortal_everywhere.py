@@ -37,10 +37,8 @@ def test_what_cannot_be_immortal():
         return str(raised.value)
 
     assert error(["x"]).startswith("obj is a list and cannot be immortal; str, bytes, int")
-    assert error([]).endswith("use tuple(x)")
     assert error((1, ("a", {1}))).startswith("obj[1][1] is a set and cannot")
-    assert error((frozenset(),)).endswith("use tuple(x)")
-    assert error({}).endswith("use tuple(x.items())")
+    assert "obj[0] is a frozenset and cannot be immortal" in error((frozenset(),))
     assert error((0, bytearray(b"x"))).endswith("use bytes(x)")
     assert error((Text("x"),)).endswith("Text, which is not str: use str(x)")
     for value in (range(3), so.SharedDict(), so.AtomicInt(), len, object(), int, datetime.date.min):

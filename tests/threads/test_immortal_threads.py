@@ -27,41 +27,39 @@ def test_the_same_object_for_everybody():
         start.wait()
         for i in range(300):
             text = f"{prefix} {i}"
-            one = so.immortal((text, text.encode(), f"\u20ac{text}", i * 10**30, i / 7))
-            mine.append(one)
-            d[text] = one
-            assert d[text] is one and d[one[0]] is one
-            d[one] = one[0]
-            assert d[one] is one[0]
+            parts = (text, text.encode(), f"\u20ac{text}", (i + 1) * 10**30, i / 7)
+            made = [so.immortal(part) for part in parts]
+            mine.append(made)
+            for one in made[:4]:
+                d[one] = one
+                assert d[one] is one
 
     threads = [in_thread(work, mine) for mine in seen]
     for thread in threads:
         thread.join()
     for objects in zip(*seen, strict=True):
-        assert all(one is objects[0] for one in objects)
-        assert len({id(part) for one in objects for part in one}) == len(objects[0])
-    keys = {id(key) for key in d}
-    assert {id(one) for one in seen[0]} | {id(one[0]) for one in seen[0]} == keys
+        assert len({id(one) for made in objects for one in made}) == len(objects[0])
+    assert {id(one) for made in seen[0] for one in made[:4]} == {id(key) for key in d}
 
 
 def test_used_by_all_while_more_are_made():
     """Reference counts, hashes and look-ups of one object in all threads."""
     prefix = f"used {os.getpid()} {next(ROUNDS)}"
-    one = so.immortal((prefix, 2**90, (1.5, prefix * 2)))
-    d = so.SharedDict({one: one, prefix: one})
+    one, number = so.immortal(prefix * 2), so.immortal(2**90)
+    d = so.SharedDict({one: one, number: number, prefix: one})
     over = threading.Event()
 
     def use():
         while not over.is_set():
             held = [d[one] for _ in range(50)] + [value for value in d.values() if value is one]
             assert all(value is one for value in held) and {*held} == {one}
-            assert one[2][1].startswith(one[0]) and one[1] + 1 == 2**90 + 1
+            assert one.startswith(prefix) and d[number] is number and number + 1 == 2**90 + 1
 
     threads = [in_thread(use) for _ in range(THREADS)]
     try:
         for i in range(1500):
             d[prefix] = so.immortal(f"{prefix} {i}") if i % 2 else one
-            assert so.immortal((prefix, 2**90, (1.5, prefix * 2))) is one
+            assert so.immortal(prefix * 2) is one and so.immortal(2**90) is number
     finally:
         over.set()
         for thread in threads:
@@ -73,7 +71,7 @@ def test_interpreters_make_the_same():
     places = so.SharedDict()
     code = f"""if 1:
         import sharedobj as so
-        made = [so.immortal((f"{prefix} {{i}}", i * 10**20, float(i))) for i in range(200)]
+        made = [so.immortal(v) for i in range(1, 200) for v in (f"{prefix} {{i}}", i * 10**20)]
         d = so.SharedDict((one, one) for one in made)
         assert all(k is v is one for (k, v), one in zip(d.items(), made, strict=True))
         places[NAME] = tuple(map(id, made))
