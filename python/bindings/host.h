@@ -59,6 +59,8 @@
     X(DATACLASS_PARAMS, "__dataclass_params__")                                        \
     X(TUPLE_FIELDS, "_fields")                                                         \
     X(DUNDER_NEW, "__new__")                                                           \
+    X(DUNDER_MRO, "__mro__")                                                           \
+    X(DUNDER_BASE, "__base__")                                                         \
     X(DUNDER_REDUCE, "__reduce__")                                                     \
     X(DUNDER_MODULE, "__module__")                                                     \
     X(DUNDER_QUALNAME, "__qualname__")                                                 \

@@ -107,6 +107,41 @@ PyObject *sobj__attribute(PyObject *of, PyObject *name)
     return found;
 }
 
+/* Returns: what the descriptor `name` of `type` itself says about a class: past the
+ * metaclass, and a reference of our own; NULL with or without an exception. */
+static PyObject *type_says(PyTypeObject *type, PyObject *name)
+{
+    PyObject *dict = PyType_GetDict(&PyType_Type);
+    PyObject *descriptor = sobj__dict_get(dict, name), *said = NULL;
+
+    if (descriptor != NULL && Py_TYPE(descriptor)->tp_descr_get != NULL)
+        said =
+            Py_TYPE(descriptor)
+                ->tp_descr_get(descriptor, (PyObject *)type, (PyObject *)&PyType_Type);
+    Py_XDECREF(descriptor);
+    Py_XDECREF(dict);
+    return said;
+}
+
+PyObject *sobj__mro(struct sobj_state *state, PyTypeObject *type)
+{
+    PyObject *mro = type_says(type, state->host.texts[SOBJ_TEXT_DUNDER_MRO]);
+
+    if (mro != NULL && !PyTuple_CheckExact(mro)) /* None: the class is not complete */
+        Py_CLEAR(mro);
+    return mro;
+}
+
+/* Returns: the class that instances have their layout from; NULL as above. */
+static PyTypeObject *layout_base(struct sobj_state *state, PyTypeObject *type)
+{
+    PyObject *base = type_says(type, state->host.texts[SOBJ_TEXT_DUNDER_BASE]);
+
+    if (base != NULL && !PyType_Check(base)) /* None: of object */
+        Py_CLEAR(base);
+    return (PyTypeObject *)base;
+}
+
 /* ---- the standard library */
 
 struct place {
@@ -199,7 +234,7 @@ static int standard_class_of(struct sobj_state *state, PyTypeObject *type)
 
 PyTypeObject *sobj__standard_base(struct sobj_state *state, PyTypeObject *type)
 {
-    PyObject *mro = Py_XNewRef(type->tp_mro), *found = NULL;
+    PyObject *mro = sobj__mro(state, type), *found = NULL;
 
     for (Py_ssize_t i = 1;
          mro != NULL && found == NULL && !PyErr_Occurred() && i < PyTuple_GET_SIZE(mro);
@@ -216,6 +251,17 @@ PyTypeObject *sobj__standard_base(struct sobj_state *state, PyTypeObject *type)
 
 /* ---- instances without a constructor */
 
+static bool has_new_in_c(struct sobj_state *state, PyTypeObject *type)
+{
+    PyObject *dict = PyType_GetDict(type);
+    PyObject *own = sobj__dict_get(dict, state->host.texts[SOBJ_TEXT_DUNDER_NEW]);
+    bool result = own != NULL && PyCFunction_Check(own);
+
+    Py_XDECREF(own);
+    Py_XDECREF(dict);
+    return result;
+}
+
 /* The rule of CPython's own base.__new__(type): the nearest base whose __new__ is not
  * written in Python must have that of `base`. It is about the layout of instances, which
  * no class can change later. A class whose own __new__ is one written in C, or that has
@@ -223,23 +269,17 @@ PyTypeObject *sobj__standard_base(struct sobj_state *state, PyTypeObject *type)
 bool sobj__bare_instance_is_safe(struct sobj_state *state, PyTypeObject *type,
                                  PyTypeObject *base)
 {
-    if (!PyType_IsSubtype(type, base))
-        return false;
-    for (; type != NULL; type = type->tp_base) {
-        PyObject *dict, *own;
-        if (type->tp_new == base->tp_new)
-            return true;
-        if (!PyType_HasFeature(type, Py_TPFLAGS_HEAPTYPE) || type->tp_new == NULL)
-            return false;
-        dict = PyType_GetDict(type);
-        own = sobj__dict_get(dict, state->host.texts[SOBJ_TEXT_DUNDER_NEW]);
-        bool in_c = own != NULL && PyCFunction_Check(own);
-        Py_XDECREF(own);
-        Py_XDECREF(dict);
-        if (in_c)
-            return false;
+    PyTypeObject *at = (PyTypeObject *)Py_NewRef((PyObject *)type);
+    bool safe = false, known = !PyType_IsSubtype(type, base);
+
+    while (at != NULL && !known) {
+        safe = at->tp_new == base->tp_new;
+        known = safe || !PyType_HasFeature(at, Py_TPFLAGS_HEAPTYPE) ||
+                at->tp_new == NULL || has_new_in_c(state, at);
+        Py_SETREF(at, layout_base(state, at));
     }
-    return false;
+    Py_XDECREF(at);
+    return safe;
 }
 
 /* ---- plans */

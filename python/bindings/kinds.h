@@ -118,6 +118,10 @@ int sobj__class_of(struct sobj_state *state, PyTypeObject *type, PyObject **plan
 /* Of which class of the standard library `type` is a subclass.
  * Returns: a new reference; NULL with or without an exception. */
 PyTypeObject *sobj__standard_base(struct sobj_state *state, PyTypeObject *type);
+/* The class and its bases in the order in which attributes are looked up, a tuple. It
+ * stays whole when another thread gives the class other bases at this moment, which
+ * tp_mro does not. Returns: NULL with or without an exception. */
+PyObject *sobj__mro(struct sobj_state *state, PyTypeObject *type);
 /* What instances are, without running any Python code: for what has been learnt before. */
 enum sobj__class sobj__class_known(struct sobj_state *state, PyTypeObject *type);
 /* Learns a class for sobj__class_known. Returns: whether it now knows more. */

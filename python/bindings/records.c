@@ -100,12 +100,12 @@ static PyObject *tuple_fields(struct sobj_state *state, PyTypeObject *type)
 }
 
 /* Whether the field is where object.__setattr__ puts it, unless a base says otherwise. */
-static int is_plain_field(PyTypeObject *type, PyObject *name)
+static int is_plain_field(struct sobj_state *state, PyTypeObject *type, PyObject *name)
 {
-    PyObject *mro = Py_XNewRef(type->tp_mro), *found = NULL;
-    int plain = 1;
+    PyObject *mro = sobj__mro(state, type), *found = NULL;
+    int plain = mro != NULL ? 1 : PyErr_Occurred() ? -1 : 0;
 
-    for (Py_ssize_t i = 0; mro != NULL && i < PyTuple_GET_SIZE(mro) && found == NULL;
+    for (Py_ssize_t i = 0; plain > 0 && found == NULL && i < PyTuple_GET_SIZE(mro);
          i++) {
         PyObject *base = PyTuple_GET_ITEM(mro, i);
         if (PyType_Check(base))
@@ -175,7 +175,7 @@ static enum sobj__fault dataclass_fault(struct sobj_state *state, PyTypeObject *
     if (!sobj__bare_instance_is_safe(state, type, &PyBaseObject_Type))
         return SOBJ__FAULT_LAYOUT;
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(fields); i++) {
-        if (is_plain_field(type, PyTuple_GET_ITEM(fields, i)) != 1)
+        if (is_plain_field(state, type, PyTuple_GET_ITEM(fields, i)) != 1)
             return SOBJ__FAULT_DESCRIPTOR;
     }
     return SOBJ__NO_FAULT;

@@ -5,6 +5,7 @@ import dataclasses
 import datetime as dt
 import decimal
 import enum
+import fractions
 import sys
 import threading
 import types
@@ -130,6 +131,40 @@ def test_classes_that_come_and_go():
         in_threads(use("First"), use("Second"), use("Third"))
     finally:
         del sys.modules["fleeting"]
+
+
+def test_classes_whose_bases_change(moving):
+    """What is asked of a class holds on to its bases while another thread gives it other ones."""
+
+    class Left(fractions.Fraction):
+        pass
+
+    class Right(fractions.Fraction):
+        pass
+
+    class Mine(Left):
+        pass
+
+    bases = [type(name, (), {"__slots__": ()}) for name in ("One", "Other")]
+    moving.Fresh = None
+    made = [Mine(1, 2)]
+
+    def changes(n):
+        Mine.__bases__ = (Right, Left)[n % 2 :]
+        if (fresh := moving.Fresh) is not None:
+            fresh.__bases__ = (bases[n % 2],)
+
+    def explains(n):
+        text = so.explain(made[0])
+        assert "a subclass of fractions.Fraction" in text
+
+    def stores(n):
+        space = {"__annotations__": {"x": int}, "__module__": "moving"}
+        cls = type("Fresh", (bases[0],), space)
+        moving.Fresh = cls = dataclasses.dataclass(frozen=True)(cls)
+        assert so.is_shareable(cls(n)), so.explain(cls(n))
+
+    in_threads(changes, explains, stores)
 
 
 def test_the_rules_change(moving):
