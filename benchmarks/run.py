@@ -21,7 +21,10 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 BUILD = ROOT / "build" / "benchmarks"
-PYTHON = ["atomic_int", "exact", "channel", "shared_dict", "large_dict", "busy_dict", "demo"]
+PYTHON = [
+    *("atomic_int", "exact", "channel", "shared_dict", "large_dict", "busy_dict", "shared_set"),
+    *("immortal", "demo"),
+]
 # Arguments, those of --quick, and what the program is linked with besides the core.
 C: dict[str, tuple[list[str], list[str], list[str]]] = {
     "channel_bench": (["2"], ["1"], []),
