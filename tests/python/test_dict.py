@@ -8,6 +8,7 @@ import sys
 import weakref
 
 import pytest
+from memory import each_allocation_fails
 
 from sharedobj import (
     MISSING,
@@ -530,17 +531,10 @@ def test_allocation_failures_change_nothing():
         d.update({f"k{i}": i for i in range(40)})
         d.clear()
 
-    failures = 0
-    for after in range(10_000):
-        d = SharedDict(old=1)
-        _sharedobj._fail_allocation(after)
-        try:
-            scenario(d)
-        except MemoryError:
-            failures += 1
-            assert len(list(d)) == len(d)
-            d["works"] = 1
-            assert d["works"] == 1
-        if _sharedobj._fail_allocation(-1) >= 0:
-            break  # not one allocation was left to fail
-    assert failures > 20
+    def failed(d):
+        assert len(list(d)) == len(d)
+        d["works"] = 1
+        assert d["works"] == 1
+
+    made = {"make": lambda: SharedDict(old=1), "failed": failed}
+    assert each_allocation_fails(scenario, **made, silent=True)[1] > 20

@@ -10,6 +10,7 @@ import types
 from collections.abc import ItemsView, KeysView, MutableMapping, ValuesView
 
 import pytest
+from memory import each_allocation_fails
 from values import identical
 
 import sharedobj
@@ -527,7 +528,6 @@ def test_collector_runs_in_the_middle():
 
 def test_allocation_failures():
     """Whatever fails, what was not reported as done has not happened."""
-    from sharedobj import _sharedobj
 
     def scenario():
         d = SharedDict.fromkeys(range(40), ("value", "of", "all"))
@@ -539,16 +539,7 @@ def test_allocation_failures():
             both.popitem()
         assert list(reversed(both)) == list(both)[::-1]
 
-    failures = 0
-    for after in range(10_000):
-        _sharedobj._fail_allocation(after)
-        try:
-            scenario()
-        except MemoryError:
-            failures += 1
-        if _sharedobj._fail_allocation(-1) >= 0:
-            break
-    assert failures > 20
+    assert each_allocation_fails(scenario, silent=True)[1] > 20
 
 
 def test_nothing_stays(run_python):

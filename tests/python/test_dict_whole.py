@@ -5,9 +5,10 @@ import gc
 import os
 
 import pytest
+from memory import each_allocation_fails
 
 import sharedobj as so
-from sharedobj import MISSING, AtomicInt, Channel, NotShareableError, SharedDict, _sharedobj
+from sharedobj import MISSING, AtomicInt, Channel, NotShareableError, SharedDict
 
 # ---- snapshot
 
@@ -358,18 +359,12 @@ def test_allocation_failures_of_the_whole():
         d.replace(other)
         d.freeze()
 
-    failures = 0
-    for after in range(10_000):
-        d = SharedDict({i: (i, "text that needs a blob") for i in range(30)})
-        before = dict(d)
-        _sharedobj._fail_allocation(after)
-        try:
-            scenario(d)
-        except MemoryError:
-            failures += 1
-            assert dict(d) == before or set(d) == {f"k{i}" for i in range(40)}
-            d["works"] = 1
-            assert d.snapshot()["works"] == 1
-        if _sharedobj._fail_allocation(-1) >= 0:
-            break  # not one allocation was left to fail
-    assert failures > 20
+    before = {i: (i, "text that needs a blob") for i in range(30)}
+
+    def failed(d):
+        assert d == before or set(d) == {f"k{i}" for i in range(40)}
+        d["works"] = 1
+        assert d.snapshot()["works"] == 1
+
+    made = {"make": lambda: SharedDict(before), "failed": failed}
+    assert each_allocation_fails(scenario, **made, silent=True)[1] > 20

@@ -6,6 +6,7 @@ import math
 
 import pytest
 import values
+from memory import each_allocation_fails
 
 import sharedobj as so
 from sharedobj import _sharedobj
@@ -179,16 +180,5 @@ def test_deep_keys():
 def test_every_allocation_may_fail():
     channel = so.Channel()
     for obj in ((1.5, "x" * 1000, channel), frozenset(map(float, range(200))), tuple(range(300))):
-        n = 0
-        while True:
-            _sharedobj._fail_allocation(n)
-            try:
-                made = _sharedobj._roundtrip_key(obj)
-            except MemoryError:
-                n += 1
-                continue
-            finally:
-                left = _sharedobj._fail_allocation(-1)
-            assert left >= 0 and made[3] == obj
-            break
-        assert n > 0
+        made, after = each_allocation_fails(lambda obj=obj: _sharedobj._roundtrip_key(obj))
+        assert made[3] == obj and after > 0

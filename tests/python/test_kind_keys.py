@@ -12,6 +12,7 @@ import zoneinfo
 import pytest
 import records
 import values
+from memory import each_allocation_fails
 
 import sharedobj as so
 from sharedobj import _sharedobj
@@ -207,17 +208,6 @@ def test_keys_that_cannot_be_read_here(monkeypatch):
 
 def test_every_allocation_may_fail():
     for obj in (DATETIMES[30], (TIMES[5], records.Colour.RED), uuid.UUID(int=7), DATETIMES[-1]):
-        after = 0
-        while True:
-            _sharedobj._fail_allocation(after)
-            try:
-                d = so.SharedDict({(obj, "x" * 300): 1})
-                assert list(d) == [(obj, "x" * 300)]
-            except MemoryError:
-                after += 1
-                continue
-            finally:
-                left = _sharedobj._fail_allocation(-1)
-            assert left >= 0
-            break
-        assert after > 0
+        key = (obj, "x" * 300)
+        keys, after = each_allocation_fails(lambda key=key: list(so.SharedDict({key: 1})))
+        assert keys == [key] and after > 0

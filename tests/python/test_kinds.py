@@ -13,6 +13,7 @@ import zoneinfo
 
 import pytest
 import values
+from memory import each_allocation_fails
 
 import sharedobj as so
 from sharedobj import _sharedobj
@@ -366,21 +367,8 @@ def test_such_messages_are_pickled():
     ids=lambda value: type(value).__name__,
 )  # fmt: skip
 def test_every_allocation_may_fail(road, value):
-    after = 0
-    while True:
-        _sharedobj._fail_allocation(after)
-        try:
-            result = road(value)
-        except MemoryError:
-            failed = True
-        else:
-            failed = False
-        left = _sharedobj._fail_allocation(-1)
-        assert failed == (left < 0)
-        if not failed:
-            assert content(result) == content(value)
-            break
-        after += 1
+    result, after = each_allocation_fails(lambda: road(value))
+    assert content(result) == content(value)
     # Messages of these kinds may be pickled, in memory that is not the core's.
     assert after > 0
 

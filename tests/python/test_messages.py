@@ -12,6 +12,7 @@ import threading
 
 import pytest
 import values
+from memory import each_allocation_fails
 from values import same_graph
 
 import sharedobj as so
@@ -379,20 +380,8 @@ def test_messages_that_other_threads_change():
 def test_every_allocation_may_fail():
     message = [list(range(300)), {"a": ["b" * 100, "b" * 100]}, so.Channel(), 2**80, {1, 2}]
     for wrapped in (message, [Plain(m=message), "x" * 1000]):
-        n = 0
-        while True:
-            _sharedobj._fail_allocation(n)
-            try:
-                result = send(wrapped)
-            except MemoryError:
-                n += 1
-                continue
-            finally:
-                left = _sharedobj._fail_allocation(-1)
-            assert left >= 0
-            assert len(result) == len(wrapped)
-            break
-        assert n > 1
+        result, after = each_allocation_fails(lambda wrapped=wrapped: send(wrapped))
+        assert len(result) == len(wrapped) and after > 1
 
 
 def test_the_sender_keeps_its_own():

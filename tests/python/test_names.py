@@ -13,6 +13,7 @@ import types
 import pytest
 import records
 import values
+from memory import each_allocation_fails
 
 import sharedobj as so
 from sharedobj import _sharedobj
@@ -311,19 +312,6 @@ def test_odd_names(name, value):
     ids=repr,
 )  # fmt: skip
 def test_every_allocation_may_fail(road, value):
-    after = 0
-    while True:
-        _sharedobj._fail_allocation(after)
-        try:
-            result = road(value)
-        except MemoryError:
-            failed = True
-        else:
-            failed = False
-        left = _sharedobj._fail_allocation(-1)
-        assert failed == (left < 0)
-        if not failed:
-            assert result == value
-            break
-        after += 1
+    result, after = each_allocation_fails(lambda: road(value))
+    assert result == value
     assert after > 0

@@ -14,6 +14,7 @@ from collections.abc import MutableSet, Set
 
 import pytest
 import records
+from memory import each_allocation_fails
 from values import identical
 
 import sharedobj
@@ -627,20 +628,17 @@ def test_errors_name_the_set():
 )
 def test_out_of_memory(action):
     """Whichever allocation fails, the set is usable, and the next attempt succeeds."""
-    for after in range(300):
-        s = SharedSet(["a", "b", ("c", 1)])
-        sharedobj._sharedobj._fail_allocation(after)
-        try:
-            action(s)
-        except MemoryError:
-            assert s.frozen is False and len(list(s)) == len(s)
-        finally:
-            left = sharedobj._sharedobj._fail_allocation(-1)
-        if left >= 0:
-            break
-    else:
-        raise AssertionError("it allocates without end")
-    assert "z" not in s and s.add("z")
+    made = []
+
+    def make():
+        made[:] = [SharedSet(["a", "b", ("c", 1)])]
+        return made[0]
+
+    def failed(s):
+        assert s.frozen is False and len(list(s)) == len(s)
+
+    each_allocation_fails(action, make=make, failed=failed, silent=True)
+    assert "z" not in made[0] and made[0].add("z")
 
 
 def test_views_and_sets_meet():

@@ -5,6 +5,7 @@ import math
 import pytest
 import values
 from interps import Sub
+from memory import each_allocation_fails
 from values import COMPOUND, INTS, LEAVES, SINGLETONS, STRINGS, identical
 
 import sharedobj as so
@@ -225,21 +226,6 @@ def test_nothing_else_is_a_value():
             _sharedobj._roundtrip(value)
 
 
-def failing(after, road, value):
-    """Runs `road` with an allocation of the core failing. Returns: whether one did."""
-    _sharedobj._fail_allocation(after)
-    try:
-        result = road(value)
-    except MemoryError:
-        failed = True
-    else:
-        failed = False
-        assert identical(result, value)
-    left = _sharedobj._fail_allocation(-1)
-    assert failed == (left < 0)
-    return failed
-
-
 @pytest.mark.parametrize(
     "value",
     [
@@ -249,18 +235,14 @@ def failing(after, road, value):
     ids=lambda value: type(value).__name__,
 )  # fmt: skip
 def test_every_allocation_may_fail(road, value):
-    n = 0
-    while failing(n, road, value):
-        n += 1
-    assert n > 0
+    result, after = each_allocation_fails(lambda: road(value))
+    assert identical(result, value) and after > 0
 
 
 def test_failing_with_handles(road):
     value = tuple(so.Channel() for _ in range(20))
-    n = 0
-    while failing(n, road, value):
-        n += 1
-    assert n > 0
+    result, after = each_allocation_fails(lambda: road(value))
+    assert identical(result, value) and after > 0
 
 
 def test_stored_hashes_are_right_in_every_interpreter():
