@@ -143,7 +143,7 @@ extern const char sobj_dict_compute_doc[];
 /* sentinel.c */
 int sobj_sentinel_exec(PyObject *module, struct sobj_state *state);
 
-/* dict_whole.c: snapshot and clear are for dicts, the rest for sets too. */
+/* dict_whole.c: snapshot is for dicts, the rest for sets too. */
 
 /* Returns: the handle of a new, empty dict; NULL with an exception. */
 PyObject *sobj_dict_new_handle(struct sobj_state *state, size_t expected);

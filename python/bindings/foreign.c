@@ -110,7 +110,7 @@ static enum sobj__step write_to_key(struct sobj_encoder *e, enum sobj__class cla
     case SOBJ__TIME:
     case SOBJ__DATETIME:
     case SOBJ__TIMEDELTA:
-        return sobj__write_moment_key(e, class, v);
+        return sobj__write_moment(e, class, v);
     case SOBJ__UUID:
         return sobj__write_standard(e, class, v);
     case SOBJ__ENUM:

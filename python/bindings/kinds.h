@@ -191,8 +191,6 @@ PyObject *sobj__set_importable(PyObject *module, PyObject *prefixes);
 
 enum sobj__step sobj__write_moment(struct sobj_encoder *e, enum sobj__class class,
                                    PyObject *v);
-enum sobj__step sobj__write_moment_key(struct sobj_encoder *e, enum sobj__class class,
-                                       PyObject *v);
 enum sobj__step sobj__write_standard(struct sobj_encoder *e, enum sobj__class class,
                                      PyObject *v);
 enum sobj__step sobj__write_record(struct sobj_encoder *e, enum sobj__class class,

@@ -169,19 +169,8 @@ static enum sobj__step write_aware(struct sobj_encoder *e, enum sobj__class clas
     return write_instant(e, class, m, &zone.offset);
 }
 
-enum sobj__step sobj__write_moment_key(struct sobj_encoder *e, enum sobj__class class,
-                                       PyObject *v)
+enum sobj__step sobj__moment_write_key(struct sobj_encoder *e, enum sobj__class class,
+                                       PyObject *v, struct sobj__moment *m)
 {
-    struct sobj__moment m;
-    enum sobj__step step;
-
-    if (class == SOBJ__TIMEDELTA)
-        return sobj__moment_write_delta(e, v);
-    if (class == SOBJ__TIMEZONE)
-        return sobj__refuse(e, v);
-    if (sobj__moment_take(e->state, class, v, &m) < 0)
-        return SOBJ__ERROR;
-    step = m.zone == NULL ? write_naive(e, class, &m) : write_aware(e, class, v, &m);
-    Py_XDECREF(m.zone);
-    return step;
+    return m->zone == NULL ? write_naive(e, class, m) : write_aware(e, class, v, m);
 }

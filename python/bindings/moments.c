@@ -118,8 +118,10 @@ static int take_reduced_moment(PyObject *v, struct sobj__moment *m)
     return result;
 }
 
-int sobj__moment_take(struct sobj_state *state, enum sobj__class class, PyObject *v,
-                      struct sobj__moment *m)
+/* Takes a date, time or datetime apart.
+ * Returns: 0, and `zone` is to be dropped; -1 with an exception. */
+static int take(struct sobj_state *state, enum sobj__class class, PyObject *v,
+                struct sobj__moment *m)
 {
     m->zone = NULL;
     m->size = class == SOBJ__DATE   ? SOBJ__DATE_SIZE
@@ -208,7 +210,7 @@ static bool is_utc(const struct sobj__zone *zone)
 
 /* ---- writing */
 
-enum sobj__step sobj__moment_write_delta(struct sobj_encoder *e, PyObject *v)
+static enum sobj__step write_delta(struct sobj_encoder *e, PyObject *v)
 {
     struct sobj__delta delta;
 
@@ -233,7 +235,7 @@ static enum sobj__step write_timezone(struct sobj_encoder *e, PyObject *v)
         Py_ssize_t n = PyTuple_GET_SIZE(zone.args);
         step = sobj__write_group(e, SOBJ__TIMEZONE, (size_t)n);
         if (step == SOBJ__DONE)
-            step = sobj__moment_write_delta(e, PyTuple_GET_ITEM(zone.args, 0));
+            step = write_delta(e, PyTuple_GET_ITEM(zone.args, 0));
         if (step == SOBJ__DONE && n == 2)
             step = sobj__write_text(e, PyTuple_GET_ITEM(zone.args, 1));
     }
@@ -309,12 +311,13 @@ enum sobj__step sobj__write_moment(struct sobj_encoder *e, enum sobj__class clas
     enum sobj__step step;
 
     if (class == SOBJ__TIMEDELTA)
-        return sobj__moment_write_delta(e, v);
+        return write_delta(e, v);
     if (class == SOBJ__TIMEZONE)
         return write_timezone(e, v);
-    if (sobj__moment_take(e->state, class, v, &m) < 0)
+    if (take(e->state, class, v, &m) < 0)
         return SOBJ__ERROR;
-    step = write_zoned(e, class, v, &m);
+    step = e->mode == SOBJ__MODE_KEY ? sobj__moment_write_key(e, class, v, &m)
+                                     : write_zoned(e, class, v, &m);
     Py_XDECREF(m.zone);
     return step;
 }

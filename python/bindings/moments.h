@@ -33,11 +33,7 @@ static inline int sobj__moment_microseconds(const unsigned char *three)
 
 /* Which of our classes `v` is exactly of; -1 with an exception. */
 int sobj__moment_class_of(struct sobj_encoder *e, PyObject *v);
-/* Takes a date, time or datetime apart.
- * Returns: 0, and `zone` is to be dropped; -1 with an exception. */
-int sobj__moment_take(struct sobj_state *state, enum sobj__class class, PyObject *v,
-                      struct sobj__moment *m);
-/* The same for a timedelta. */
+/* Takes a timedelta apart. Returns: 0; -1 with an exception. */
 int sobj__moment_take_delta(struct sobj_state *state, PyObject *v,
                             struct sobj__delta *delta);
 /* Takes a timezone apart. Returns: 0, and `args` is to be dropped; 1 if its parts are not
@@ -49,7 +45,9 @@ bool sobj__moment_is_utc(struct sobj_state *state, PyObject *zone);
 /* The class of the tzinfo `zone` of `v`. Returns: TIMEZONE, ZONEINFO; 0 if `v` is to be
  * pickled; -1 with an exception, which a refusal may be too. */
 int sobj__moment_zone_class(struct sobj_encoder *e, PyObject *v, PyObject *zone);
-enum sobj__step sobj__moment_write_delta(struct sobj_encoder *e, PyObject *v);
+/* Writes the date, time or datetime `v`, whose parts are `m`, as a key. */
+enum sobj__step sobj__moment_write_key(struct sobj_encoder *e, enum sobj__class class,
+                                       PyObject *v, struct sobj__moment *m);
 /* Returns: a datetime of `data`; `zone` is borrowed, or NULL for none. */
 PyObject *sobj__moment_make(struct sobj_state *state, const unsigned char *data,
                             PyObject *zone);

@@ -97,7 +97,7 @@ PyObject *sobj_set_difference_update(PyObject *self, PyObject *const *args,
 {
     for (Py_ssize_t i = 0; i < count; i++) {
         if (same_core(self, args[i])) {
-            PyObject *done = sobj_set_clear_all(self, NULL);
+            PyObject *done = sobj_dict_clear_all(self, NULL);
             if (done == NULL)
                 return NULL;
             Py_DECREF(done);
@@ -182,7 +182,7 @@ PyObject *sobj_set_symmetric_difference_update(PyObject *self, PyObject *other)
     int result;
 
     if (same_core(self, other))
-        return sobj_set_clear_all(self, NULL);
+        return sobj_dict_clear_all(self, NULL);
     /* By our own rule of what is the same item. */
     once = sobj_set_new_handle(((SobjHandle *)self)->state);
     if (once == NULL)

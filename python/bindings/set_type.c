@@ -226,19 +226,6 @@ static PyObject *set_snapshot(PyObject *self, PyObject *unused)
     return sobj_dict_snapshot_into(self, PySet_New(NULL), false, put_key);
 }
 
-PyDoc_STRVAR(clear_doc,
-             "clear($self, /)\n--\n\n"
-             "Remove everything, at one moment for readers and writers alike.");
-
-PyObject *sobj_set_clear_all(PyObject *op, PyObject *unused)
-{
-    SobjHandle *self = (SobjHandle *)op;
-    enum sobj_status status = sobj_dict_clear(self->core);
-
-    sobj_cache_flush(sobj_cache_of((DictHandle *)self));
-    return status == SOBJ_OK ? Py_NewRef(Py_None) : sobj_raise(self->state, status);
-}
-
 PyDoc_STRVAR(
     replace_doc,
     "replace($self, iterable, /)\n--\n\n"
@@ -340,7 +327,7 @@ static int set_init(PyObject *self, PyObject *args, PyObject *keywords)
     if (!PyArg_UnpackTuple(args, "SharedSet", 0, 1, &source))
         return -1;
     if (set_length(self) != 0) {
-        PyObject *done = sobj_set_clear_all(self, NULL);
+        PyObject *done = sobj_dict_clear_all(self, NULL);
         if (done == NULL)
             return -1;
         Py_DECREF(done);
@@ -369,7 +356,7 @@ static PyMethodDef set_methods[] = {
     {"remove", set_remove, METH_O, remove_doc},
     {"pop", set_pop, METH_NOARGS, pop_doc},
     {"snapshot", set_snapshot, METH_NOARGS, snapshot_doc},
-    {"clear", sobj_set_clear_all, METH_NOARGS, clear_doc},
+    {"clear", sobj_dict_clear_all, METH_NOARGS, sobj_dict_clear_doc},
     {"replace", sobj_dict_replace_all, METH_O, replace_doc},
     {"freeze", sobj_dict_freeze_all, METH_NOARGS, freeze_doc},
     {"copy", sobj_dict_copy_all, METH_NOARGS, copy_doc},

@@ -23,7 +23,6 @@ int sobj_set_take(PyObject *self, PyObject *item);
 int sobj_set_toggle(PyObject *self, PyObject *item);
 /* Returns: the handle of a new, empty set; NULL with an exception. */
 PyObject *sobj_set_new_handle(struct sobj_state *state);
-PyObject *sobj_set_clear_all(PyObject *self, PyObject *unused);
 
 /* set_operators.c */
 

@@ -25,21 +25,7 @@ def stored(modules, code, name="gone"):
     return d, module
 
 
-CODE = """
-import dataclasses, enum, collections
-class Kind(enum.Enum):
-    A = 1
-class Access(enum.Flag):
-    A = 1
-    B = 2
-@dataclasses.dataclass(frozen=True)
-class Point:
-    x: object
-    y: object = 2
-Pair = collections.namedtuple("Pair", "a b")
-def function(): pass
-value = {}
-"""
+CODE = records.SOURCE + "value = {}\n"
 
 CASES = {
     "Kind.A": "Kind", "Access.A | Access.B": "Access", "Point(1)": "Point", "Pair(1, 2)": "Pair",

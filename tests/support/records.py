@@ -212,3 +212,20 @@ def decorated():
 
 renamed = function
 nameless = lambda: None  # noqa: E731
+
+
+# The source of a module that a test makes, changes and loses.
+SOURCE = """
+import collections, dataclasses, enum
+class Kind(enum.Enum):
+    A = 1
+class Access(enum.Flag):
+    A = 1
+    B = 2
+@dataclasses.dataclass(frozen=True)
+class Point:
+    x: object
+    y: object = 2
+Pair = collections.namedtuple("Pair", "a b")
+def function(): pass
+"""

@@ -4,34 +4,9 @@ Every check is of something that holds at each moment, but not in a reading of o
 after the other.
 """
 
-import threading
+from threads import run
 
 from sharedobj import AtomicInt, SharedDict
-
-
-def run(writers, readers):
-    """Runs all in threads; readers are called again and again until the writers have ended."""
-    ended, errors = AtomicInt(0), []
-
-    def call(function, again):
-        try:
-            function()
-            while again and ended.get() < len(writers):
-                function()
-        except BaseException as error:
-            errors.append(error)
-        finally:
-            if not again:
-                ended.increment()
-
-    threads = [threading.Thread(target=call, args=(f, False)) for f in writers]
-    threads += [threading.Thread(target=call, args=(f, True)) for f in readers]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if errors:
-        raise errors[0]
 
 
 def test_snapshots_are_one_moment():
@@ -53,10 +28,8 @@ def test_snapshots_are_one_moment():
             assert b <= a <= b + 1
             assert sum((w, "token", i) in content for i in range(5)) in (1, 2)
 
-    run(
-        [lambda: write(0), lambda: write(1)],
-        [lambda: check(d.snapshot()), lambda: check(d.copy())],
-    )
+    checks = [lambda: check(d.snapshot()), lambda: check(d.copy())]
+    run(lambda: write(0), lambda: write(1), again=checks)
     assert d[0, "a"] == d[1, "b"] == 1500
     check(d.snapshot())
 
@@ -75,7 +48,7 @@ def test_replace_is_seen_as_a_whole():
     def look():
         assert 7 in d and len(d) == 50 and d[49] is not None
 
-    run([lambda: replace(1), lambda: replace(1000)], [check, look])
+    run(lambda: replace(1), lambda: replace(1000), again=[check, look])
 
 
 def test_clear_and_replace_with_writers():
@@ -99,7 +72,7 @@ def test_clear_and_replace_with_writers():
             assert first >= second or first < 0
         assert second is None or second >= 0 or first is not None
 
-    run([write, replace], [check])
+    run(write, replace, again=[check])
 
 
 def test_no_change_after_freeze():
@@ -126,7 +99,7 @@ def test_no_change_after_freeze():
             for _ in range(20):
                 assert d.snapshot() == first == dict(d)
 
-        run([write, write, freeze, freeze], [])
+        run(write, write, freeze, freeze)
         assert refused.get() == 2
 
 
@@ -146,7 +119,7 @@ def test_many_snapshots_at_once():
         assert len(content) in (199, 200)
         assert all(value % 1000 == key for key, value in content.items())
 
-    run([write], [check] * 4)
+    run(write, again=[check] * 4)
 
 
 def test_handles_of_their_own():
@@ -163,4 +136,4 @@ def test_handles_of_their_own():
         content = mine.snapshot()
         assert content["b"] <= content["a"] <= content["b"] + 1
 
-    run([write], [check, check])
+    run(write, again=[check, check])

@@ -19,24 +19,13 @@ from interps import in_thread
 import sharedobj as so
 
 ROUNDS = 300
-CODE = """
-import collections, dataclasses, enum
-class Kind(enum.Enum):
-    A = 1
-@dataclasses.dataclass(frozen=True)
-class Point:
-    x: object
-    y: object = 2
-Pair = collections.namedtuple("Pair", "a b")
-def function(): pass
-"""
 
 
 @pytest.fixture
 def moving():
     module = types.ModuleType("moving")
     sys.modules["moving"] = module
-    exec(CODE, vars(module))
+    exec(records.SOURCE, vars(module))
     yield module
     so.set_importable(None)
     sys.modules.pop("moving", None)
@@ -78,7 +67,7 @@ def test_modules_that_come_and_go(moving):
 
     def changes(n):
         if n % 3 == 0:
-            exec(CODE, vars(sys.modules["moving"]))
+            exec(records.SOURCE, vars(sys.modules["moving"]))
         elif n % 3 == 1:
             del sys.modules["moving"]
         sys.modules["moving"] = moving
