@@ -291,20 +291,23 @@ enum sobj_status sobj_array_pack(const struct sobj_array_kind *kind,
 
 /* ---- life */
 
-static size_t size_of(const struct sobj_object *obj)
+size_t sobj_array_bytes(const struct sobj_object *obj)
 {
     const struct sobj_array_layout *layout = &from(obj)->layout;
 
     return sizeof(struct array) + (size_t)(layout->len * layout->kind->item_size);
 }
 
-static void destroy(struct sobj_object *obj) { sobj__free_table(obj, size_of(obj)); }
+static void destroy(struct sobj_object *obj)
+{
+    sobj__free_table(obj, sobj_array_bytes(obj));
+}
 
 static const struct sobj__type type = {
     .tag = SOBJ_TYPE_ARRAY,
     .name = "SharedArray",
     .destroy = destroy,
-    .bytes = size_of,
+    .bytes = sobj_array_bytes,
 };
 
 /* Returns: an array of zeros that nobody else can find; NULL on no memory. */

@@ -50,6 +50,8 @@ struct sobj_array_layout {
     const struct sobj_array_kind *kind;
 };
 const struct sobj_array_layout *sobj_array_layout(const struct sobj_object *obj);
+/* Returns: bytes of the array, items and all. */
+size_t sobj_array_bytes(const struct sobj_object *obj);
 
 /* Makes an array of `len` items: those at `items`, or zeros if that is NULL.
  * Returns: OK and a new reference in `*out`; NO_MEMORY. */

@@ -23,6 +23,7 @@ static const char *const kinds[SOBJ_TYPES] = {
     [SOBJ_TYPE_DICT] = "SharedDict",
     [SOBJ_TYPE_SET] = "SharedSet",
     [SOBJ_TYPE_CHANNEL] = "Channel",
+    [SOBJ_TYPE_ARRAY] = "SharedArray",
 };
 
 const char *sobj_registry_kind(enum sobj_type type) { return kinds[type]; }

@@ -189,6 +189,7 @@ int sobj_convert_exec(PyObject *module, struct sobj_state *state);
 int sobj_atomic_int_exec(PyObject *module, struct sobj_state *state);
 int sobj_dict_exec(PyObject *module, struct sobj_state *state);
 int sobj_set_exec(PyObject *module, struct sobj_state *state);
+int sobj_array_exec(PyObject *module, struct sobj_state *state);
 /* Returns: the handle of the process-wide registry, a new reference, or NULL. */
 PyObject *sobj_dict_registry(PyObject *module);
 int sobj_channel_exec(PyObject *module, struct sobj_state *state);

@@ -7,7 +7,7 @@ UnresolvedError.
 """
 
 # Not collections.abc: this one is there in every interpreter, whatever its path.
-from _collections_abc import ItemsView, KeysView, MutableMapping, MutableSet, ValuesView
+from _collections_abc import ItemsView, KeysView, MutableMapping, MutableSet, Sequence, ValuesView
 
 from . import _sharedobj
 from ._sharedobj import (
@@ -15,6 +15,7 @@ from ._sharedobj import (
     MISSING,
     AtomicInt,
     Channel,
+    SharedArray,
     SharedDict,
     SharedSet,
     __version__,
@@ -58,6 +59,7 @@ __all__ = [
     "ChannelFullTimeout",
     "ChannelTimeout",
     "NotShareableError",
+    "SharedArray",
     "SharedDict",
     "SharedSet",
     "UnresolvedError",
@@ -77,6 +79,7 @@ __all__ = [
 
 MutableMapping.register(SharedDict)
 MutableSet.register(SharedSet)
+Sequence.register(SharedArray)
 KeysView.register(_sharedobj.SharedDictKeys)
 ValuesView.register(_sharedobj.SharedDictValues)
 ItemsView.register(_sharedobj.SharedDictItems)
