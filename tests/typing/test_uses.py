@@ -62,6 +62,34 @@ def test_shared_dict() -> None:
     assert_type(anything, so.SharedDict[Any, Any])
 
 
+def test_shared_array() -> None:
+    a = so.SharedArray("q", 5)
+    assert_type(a, so.SharedArray[int])
+    assert_type(a[0], int)
+    assert_type(a[1:3], so.SharedArray[int])
+    assert_type(a.increment(0), int)
+    assert_type(a.decrement(0, n=2), int)
+    assert_type(a.exchange(0, 5), int)
+    assert_type(a.compare_and_set(0, 5, 6), bool)
+    assert_type(a.fetch_max(so.AtomicInt(1), 3), int)
+    assert_type([item for item in a], list[int])
+    assert_type(a.tolist(), list[int])
+    assert_type(memoryview(a), "memoryview[int]")
+    a[0] = 7
+    a[1:3] = [1, 2]
+    assert_type(so.SharedArray("d", [1, 2.5]), so.SharedArray[float])
+    assert_type(so.SharedArray("d", range(3)).increment(0, 1), float)
+    letter = max("bd")
+    assert_type(so.SharedArray(letter, 3), so.SharedArray[Any])
+    with pytest.raises(TypeError):
+        a[0] = 0.5  # type: ignore[call-overload]
+    with pytest.raises(TypeError):
+        so.SharedArray("q", ["x"])  # type: ignore[list-item]
+    with pytest.raises(TypeError):
+        del a[0]
+    assert a == so.SharedArray("q", [7, 1, 2, 0, 0]) and bytes(a[1:1]) == b""
+
+
 def test_shared_set() -> None:
     s: so.SharedSet[str] = so.SharedSet(["a", "b"])
     assert_type(s.add("c"), bool)
