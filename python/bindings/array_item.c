@@ -207,7 +207,8 @@ static bool plain_items(const struct sobj_array_kind *kind, const Py_buffer *vie
     const char *format = view->format != NULL ? view->format : "B";
 
     return view->ndim == 1 && view->itemsize == kind->item_size &&
-           strlen(format) == 1 && same_items(kind, sobj_array_kind(format[0]));
+           PyBuffer_IsContiguous(view, 'C') && strlen(format) == 1 &&
+           same_items(kind, sobj_array_kind(format[0]));
 }
 
 /* The memory of another object, if that needs no conversion either.
@@ -219,7 +220,7 @@ static int collect_memory(struct sobj_array_items *items, PyObject *source)
 
     if (!PyObject_CheckBuffer(source))
         return 0;
-    if (PyObject_GetBuffer(source, &view, PyBUF_ND | PyBUF_FORMAT) < 0) {
+    if (PyObject_GetBuffer(source, &view, PyBUF_FULL_RO) < 0) {
         if (!PyErr_ExceptionMatches(PyExc_BufferError))
             return -1;
         PyErr_Clear();
