@@ -440,7 +440,6 @@ SOBJ_INLINE enum sobj_status bound(struct sobj_object *obj, size_t index,
 
     if (!to_bits(kind, value, &bits))
         return SOBJ_OVERFLOW;
-    value = to_number(kind, bits); /* rounded */
     seen = load(item, kind->item_size);
     do {
         *old = to_number(kind, seen);

@@ -119,7 +119,7 @@ static void test_filled(void)
     balance_check(&b, "filled");
 }
 
-static void scenario(void *context)
+static void copy_one(void *context)
 {
     struct sobj_object *a = NULL, *b = NULL;
 
@@ -129,6 +129,20 @@ static void scenario(void *context)
     if (sobj_array_copy(a, 0, 1, 100, &b) == SOBJ_OK)
         sobj_unref(b);
     sobj_unref(a);
+}
+
+/* More than the table of cores has had room for so far, so that it has to grow. */
+static void make_many(void *context)
+{
+    struct sobj_object *made[400];
+    size_t n = 0;
+
+    (void)context;
+    while (n < sizeof made / sizeof *made &&
+           sobj_array_new(sobj_array_kind('b'), 1, NULL, &made[n]) == SOBJ_OK)
+        n++;
+    while (n > 0)
+        sobj_unref(made[--n]);
 }
 
 /* ---- ints */
@@ -413,14 +427,14 @@ static void test_histories(void)
     array_history_fini(&r);
 }
 
-/* Each stores its own item and then looks at the other's: of the two stores one is first,
- * so they cannot both miss the other's (O1). */
-#define DUELS 20000
+/* Two threads count in an item each and look at the other's after each step. Who has made
+ * step i and then not seen the other's step j comes before it, so that the other must have
+ * seen step i when he looked after his step j (O1). */
+#define STEPS 200000
 
 struct duel {
     struct sobj_object *a;
-    _Atomic(unsigned) at[2];
-    int64_t seen[2][DUELS];
+    int64_t seen[2][STEPS + 2]; /* after each step; those begin with 1 */
 };
 
 static void fight(struct member *m)
@@ -428,11 +442,8 @@ static void fight(struct member *m)
     struct duel *d = m->shared;
     unsigned me = m->index;
 
-    for (unsigned i = 0; i < DUELS; i++) {
-        sobj_store_seq_cst(&d->at[me], i + 1);
-        while (sobj_load_seq_cst(&d->at[1 - me]) <= i)
-            sched_yield();
-        sobj_array_set(d->a, 16 * me, whole(i + 1));
+    for (int64_t i = 1; i <= STEPS; i++) {
+        sobj_array_set(d->a, 16 * me, whole(i));
         d->seen[me][i] = sobj_array_get(d->a, 16 * (1 - me)).i;
     }
 }
@@ -442,12 +453,16 @@ static void test_duels(void)
     static struct duel d;
     int missed = 0;
 
-    d.a = new_array('i', 32);
-    crew_run(2, 1, 0, fight, &d);
-    for (unsigned i = 0; i < DUELS; i++)
-        missed += d.seen[0][i] <= i && d.seen[1][i] <= i;
+    for (int round = 0; round < 5; round++) {
+        d.a = new_array('q', 32);
+        crew_run(2, 1, 0, fight, &d);
+        for (int64_t i = 1; i <= STEPS; i++) {
+            int64_t j = d.seen[0][i] + 1;
+            missed += j <= STEPS && d.seen[1][j] < i;
+        }
+        sobj_unref(d.a);
+    }
     ok(missed == 0, "of two stores one is seen by who has made the other");
-    sobj_unref(d.a);
 }
 
 /* ---- fork */
@@ -478,7 +493,8 @@ int main(void)
     test_memory();
     test_too_large();
     test_filled();
-    fault_walk("new and copy", scenario, NULL, NULL);
+    fault_walk("new and copy", copy_one, NULL, NULL);
+    fault_walk("many", make_many, NULL, NULL);
     for (size_t k = 0; k < KINDS - 2; k++)
         test_ints(kind_at(k));
     test_doubles();
