@@ -19,9 +19,10 @@ static int out_of_range(Py_ssize_t len)
 }
 
 /* Returns: 0 and an index that is in range; -1 with an exception. */
-static int to_index(PyObject *self, PyObject *obj, size_t *index)
+static inline int to_index(const struct sobj_array_layout *layout, PyObject *obj,
+                           size_t *index)
 {
-    Py_ssize_t len = sobj_array_of(self)->len, i;
+    Py_ssize_t len = layout->len, i;
 
     if (PyLong_CheckExact(obj) && PyUnstable_Long_IsCompact((PyLongObject *)obj)) {
         i = PyUnstable_Long_CompactValue((PyLongObject *)obj);
@@ -58,21 +59,26 @@ static PyObject *array_item(PyObject *self, Py_ssize_t i)
 
 static PyObject *array_subscript(PyObject *self, PyObject *key)
 {
+    const struct sobj_array_layout *layout = sobj_array_of(self);
     Py_ssize_t start, stop, step, count;
     size_t index;
 
-    if (!PySlice_Check(key))
-        return to_index(self, key, &index) < 0 ? NULL : sobj_array_item(self, index);
+    if (!PySlice_Check(key)) {
+        if (to_index(layout, key, &index) < 0)
+            return NULL;
+        return sobj_array_object(layout->kind,
+                                 sobj_array_get(sobj_handle_core(self), index));
+    }
     if (PySlice_Unpack(key, &start, &stop, &step) < 0)
         return NULL;
-    count = PySlice_AdjustIndices(array_length(self), &start, &stop, step);
+    count = PySlice_AdjustIndices(layout->len, &start, &stop, step);
     return sobj_array_part(self, (size_t)start, step, (size_t)count);
 }
 
 /* Converts what is to be stored. Returns: 0, or -1 with an exception. */
-static int to_item(PyObject *self, PyObject *obj, union sobj_number *number)
+static int to_item(const struct sobj_array_kind *kind, PyObject *obj,
+                   union sobj_number *number)
 {
-    const struct sobj_array_kind *kind = sobj_array_of(self)->kind;
     int fits = sobj_array_number(kind, obj, number);
 
     if (fits == 0)
@@ -81,16 +87,17 @@ static int to_item(PyObject *self, PyObject *obj, union sobj_number *number)
 }
 
 /* Returns: 0; -1 with OverflowError, unless `status` is OK. */
-static int stored(PyObject *self, enum sobj_status status)
+static inline int stored(const struct sobj_array_kind *kind, enum sobj_status status)
 {
     if (status == SOBJ_OK)
         return 0;
-    sobj_array_overflow(sobj_array_of(self)->kind);
+    sobj_array_overflow(kind);
     return -1;
 }
 
 static int array_ass_subscript(PyObject *self, PyObject *key, PyObject *value)
 {
+    const struct sobj_array_layout *layout = sobj_array_of(self);
     union sobj_number number;
     size_t index;
 
@@ -101,25 +108,39 @@ static int array_ass_subscript(PyObject *self, PyObject *key, PyObject *value)
     }
     if (PySlice_Check(key))
         return sobj_array_assign(self, key, value);
-    if (to_index(self, key, &index) < 0 || to_item(self, value, &number) < 0)
+    if (to_index(layout, key, &index) < 0 || to_item(layout->kind, value, &number) < 0)
         return -1;
-    return stored(self, sobj_array_set(sobj_handle_core(self), index, number));
+    return stored(layout->kind, sobj_array_set(sobj_handle_core(self), index, number));
 }
 
 /* ---- atomic changes of one item */
 
-/* Sorts the arguments of a method that takes an index first; `given` must hold NULLs for
- * those that may be left out. Returns: 0, or -1 with an exception. */
-static int indexed(PyObject *self, const struct sobj_signature *signature,
-                   PyObject *const *args, Py_ssize_t count, PyObject *keywords,
-                   PyObject **given, size_t *index)
+/* What a method on one item begins with. */
+struct item_call {
+    struct sobj_object *core;
+    const struct sobj_array_kind *kind;
+    PyObject *given[3]; /* NULL: left out */
+    size_t index;       /* given[0], in range */
+};
+
+/* Returns: 0, or -1 with an exception. */
+static inline int begin(struct item_call *c, PyObject *self,
+                        const struct sobj_signature *signature, PyObject *const *args,
+                        Py_ssize_t count, PyObject *keywords)
 {
+    const struct sobj_array_layout *layout = sobj_array_of(self);
+
+    c->core = sobj_handle_core(self);
+    c->kind = layout->kind;
+    c->given[1] = c->given[2] = NULL;
     if (keywords == NULL && count >= signature->required &&
-        count <= signature->positional)
-        memcpy(given, args, (size_t)count * sizeof *args);
-    else if (sobj_args(signature, args, count, keywords, given) < 0)
+        count <= signature->positional) {
+        for (Py_ssize_t i = 0; i < count; i++)
+            c->given[i] = args[i];
+    } else if (sobj_args(signature, args, count, keywords, c->given) < 0) {
         return -1;
-    return to_index(self, given[0], index);
+    }
+    return to_index(layout, c->given[0], &c->index);
 }
 
 PyDoc_STRVAR(exchange_doc, "exchange($self, i, value, /)\n--\n\n"
@@ -130,15 +151,13 @@ static PyObject *array_exchange(PyObject *self, PyObject *const *args, Py_ssize_
     static const char *const names[] = {"i", "value", NULL};
     static const struct sobj_signature signature = {"exchange", names, 2, 2};
     union sobj_number value, old;
-    PyObject *given[2];
-    size_t index;
+    struct item_call c;
 
-    if (indexed(self, &signature, args, count, NULL, given, &index) < 0 ||
-        to_item(self, given[1], &value) < 0 ||
-        stored(self, sobj_array_exchange(sobj_handle_core(self), index, value, &old)) <
-            0)
+    if (begin(&c, self, &signature, args, count, NULL) < 0 ||
+        to_item(c.kind, c.given[1], &value) < 0 ||
+        stored(c.kind, sobj_array_exchange(c.core, c.index, value, &old)) < 0)
         return NULL;
-    return sobj_array_object(sobj_array_of(self)->kind, old);
+    return sobj_array_object(c.kind, old);
 }
 
 PyDoc_STRVAR(
@@ -153,121 +172,112 @@ static PyObject *array_compare_and_set(PyObject *self, PyObject *const *args,
 {
     static const char *const names[] = {"i", "expected", "desired", NULL};
     static const struct sobj_signature signature = {"compare_and_set", names, 3, 3};
-    const struct sobj_array_kind *kind = sobj_array_of(self)->kind;
     union sobj_number expected, desired;
     enum sobj_status status;
-    PyObject *given[3];
-    size_t index;
+    struct item_call c;
     uint64_t room;
     int fits;
 
-    if (indexed(self, &signature, args, count, keywords, given, &index) < 0)
+    if (begin(&c, self, &signature, args, count, keywords) < 0)
         return NULL;
-    fits = sobj_array_number(kind, given[1], &expected);
-    if (fits < 0 || to_item(self, given[2], &desired) < 0)
+    fits = sobj_array_number(c.kind, c.given[1], &expected);
+    if (fits < 0 || to_item(c.kind, c.given[2], &desired) < 0)
         return NULL;
     if (fits)
-        status = sobj_array_compare_and_set(sobj_handle_core(self), index, expected,
-                                            desired);
+        status = sobj_array_compare_and_set(c.core, c.index, expected, desired);
     else /* no item is that; but what is desired must be right all the same */
-        status = sobj_array_pack(kind, desired, &room) == SOBJ_OK ? SOBJ_MISMATCH
-                                                                  : SOBJ_OVERFLOW;
+        status = sobj_array_pack(c.kind, desired, &room) == SOBJ_OK ? SOBJ_MISMATCH
+                                                                    : SOBJ_OVERFLOW;
     if (status == SOBJ_OVERFLOW)
-        return sobj_array_overflow(kind);
+        return sobj_array_overflow(c.kind);
     return PyBool_FromLong(status == SOBJ_OK);
 }
 
 /* Adds an int that 64 bits cannot hold (or whose negative they cannot): the sum may be in
  * range. Returns: 0 and the sum; -1 with an exception. */
-static int add_wide(PyObject *self, size_t index, PyObject *n, bool minus,
+static int add_wide(const struct item_call *c, PyObject *n, bool minus,
                     union sobj_number *sum)
 {
-    const struct sobj_array_kind *kind = sobj_array_of(self)->kind;
-    struct sobj_object *core = sobj_handle_core(self);
     enum sobj_status status;
 
     do {
-        union sobj_number old = sobj_array_get(core, index);
-        PyObject *a = sobj_array_object(kind, old), *b = NULL;
+        union sobj_number old = sobj_array_get(c->core, c->index);
+        PyObject *a = sobj_array_object(c->kind, old), *b = NULL;
         int fits = -1;
 
         if (a != NULL)
             b = minus ? PyNumber_Subtract(a, n) : PyNumber_Add(a, n);
         if (b != NULL)
-            fits = sobj_array_number(kind, b, sum);
+            fits = sobj_array_number(c->kind, b, sum);
         Py_XDECREF(b);
         Py_XDECREF(a);
         if (fits < 0)
             return -1;
-        status =
-            fits ? sobj_array_compare_and_set(core, index, old, *sum) : SOBJ_OVERFLOW;
+        status = fits ? sobj_array_compare_and_set(c->core, c->index, old, *sum)
+                      : SOBJ_OVERFLOW;
     } while (status == SOBJ_MISMATCH);
-    return stored(self, status);
+    return stored(c->kind, status);
 }
 
-static int add_int(PyObject *self, size_t index, PyObject *obj, bool minus,
-                   union sobj_number *sum)
+/* Adds an int that is no short one. */
+static int add_long(const struct item_call *c, bool minus, union sobj_number *sum)
 {
+    PyObject *number = sobj_array_int(c->kind, c->given[1]);
     union sobj_number n;
-    PyObject *number;
     int overflow, result;
 
-    if (PyLong_CheckExact(obj) && PyUnstable_Long_IsCompact((PyLongObject *)obj)) {
-        n.i = PyUnstable_Long_CompactValue((PyLongObject *)obj);
-        n.i = minus ? -n.i : n.i;
-        return stored(self, sobj_array_add(sobj_handle_core(self), index, n, sum));
-    }
-    number = sobj_array_int(sobj_array_of(self)->kind, obj);
     if (number == NULL)
         return -1;
     n.i = PyLong_AsLongLongAndOverflow(number, &overflow);
     if (n.i == -1 && PyErr_Occurred()) {
         result = -1;
     } else if (overflow != 0 || (minus && n.i == INT64_MIN)) {
-        result = add_wide(self, index, number, minus, sum);
+        result = add_wide(c, number, minus, sum);
     } else {
         n.i = minus ? -n.i : n.i;
-        result = stored(self, sobj_array_add(sobj_handle_core(self), index, n, sum));
+        result = stored(c->kind, sobj_array_add(c->core, c->index, n, sum));
     }
     Py_DECREF(number);
     return result;
 }
 
-/* Adds or subtracts `n` (NULL: 1). Returns: 0 and the sum; -1 with an exception. */
-static int add_any(PyObject *self, size_t index, PyObject *obj, bool minus,
-                   union sobj_number *sum)
+/* Adds or subtracts what is given, or 1. Returns: 0 and the sum; -1 with an exception. */
+static inline int add_any(const struct item_call *c, bool minus, union sobj_number *sum)
 {
-    const struct sobj_array_kind *kind = sobj_array_of(self)->kind;
+    PyObject *given = c->given[1];
     union sobj_number n;
 
-    if (kind->class == SOBJ_ARRAY_FLOAT) {
+    if (c->kind->class == SOBJ_ARRAY_FLOAT) {
         n.d = 1;
-        if (obj != NULL && sobj_array_number(kind, obj, &n) < 0)
+        if (given != NULL && sobj_array_number(c->kind, given, &n) < 0)
             return -1;
         n.d = minus ? -n.d : n.d;
-    } else if (obj == NULL) {
-        n.i = minus ? -1 : 1;
     } else {
-        return add_int(self, index, obj, minus, sum);
+        n.i = 1;
+        if (given != NULL) {
+            if (!PyLong_CheckExact(given) ||
+                !PyUnstable_Long_IsCompact((PyLongObject *)given))
+                return add_long(c, minus, sum);
+            n.i = PyUnstable_Long_CompactValue((PyLongObject *)given);
+        }
+        n.i = minus ? -n.i : n.i;
     }
-    return stored(self, sobj_array_add(sobj_handle_core(self), index, n, sum));
+    return stored(c->kind, sobj_array_add(c->core, c->index, n, sum));
 }
 
-/* Of increment() and decrement(). */
-static PyObject *add_call(PyObject *self, const char *name, bool minus,
-                          PyObject *const *args, Py_ssize_t count, PyObject *keywords)
-{
-    static const char *const names[] = {"i", "n", NULL};
-    struct sobj_signature signature = {name, names, 1, 2};
-    PyObject *given[2] = {NULL, NULL};
-    union sobj_number sum;
-    size_t index;
-
-    if (indexed(self, &signature, args, count, keywords, given, &index) < 0 ||
-        add_any(self, index, given[1], minus, &sum) < 0)
-        return NULL;
-    return sobj_array_object(sobj_array_of(self)->kind, sum);
-}
+#define ADDING(function, name, minus)                                                  \
+    static PyObject *function(PyObject *self, PyObject *const *args, Py_ssize_t count, \
+                              PyObject *keywords)                                      \
+    {                                                                                  \
+        static const char *const names[] = {"i", "n", NULL};                           \
+        static const struct sobj_signature signature = {name, names, 1, 2};            \
+        union sobj_number sum;                                                         \
+        struct item_call c;                                                            \
+        if (begin(&c, self, &signature, args, count, keywords) < 0 ||                  \
+            add_any(&c, minus, &sum) < 0)                                              \
+            return NULL;                                                               \
+        return sobj_array_object(c.kind, sum);                                         \
+    }
 
 PyDoc_STRVAR(
     increment_doc,
@@ -277,21 +287,13 @@ PyDoc_STRVAR(
     "nobody ever sees another value. Floats add as Python's do, then are rounded for\n"
     "typecode 'f'.");
 
-static PyObject *array_increment(PyObject *self, PyObject *const *args,
-                                 Py_ssize_t count, PyObject *keywords)
-{
-    return add_call(self, "increment", false, args, count, keywords);
-}
+ADDING(array_increment, "increment", false)
 
 PyDoc_STRVAR(decrement_doc,
              "decrement($self, /, i, n=1)\n--\n\n"
              "Subtract n from item i; return the new value. As increment().");
 
-static PyObject *array_decrement(PyObject *self, PyObject *const *args,
-                                 Py_ssize_t count, PyObject *keywords)
-{
-    return add_call(self, "decrement", true, args, count, keywords);
-}
+ADDING(array_decrement, "decrement", true)
 
 /* Of fetch_max() and fetch_min(). */
 static PyObject *bound_call(PyObject *self, const char *name, bool above,
@@ -299,19 +301,16 @@ static PyObject *bound_call(PyObject *self, const char *name, bool above,
 {
     static const char *const names[] = {"i", "value", NULL};
     struct sobj_signature signature = {name, names, 2, 2};
-    struct sobj_object *core = sobj_handle_core(self);
     union sobj_number value, old;
     enum sobj_status status;
-    PyObject *given[2];
-    size_t index;
+    struct item_call c;
 
-    if (indexed(self, &signature, args, count, NULL, given, &index) < 0 ||
-        to_item(self, given[1], &value) < 0)
+    if (begin(&c, self, &signature, args, count, NULL) < 0 ||
+        to_item(c.kind, c.given[1], &value) < 0)
         return NULL;
-    status = above ? sobj_array_max(core, index, value, &old)
-                   : sobj_array_min(core, index, value, &old);
-    return stored(self, status) < 0 ? NULL
-                                    : sobj_array_object(sobj_array_of(self)->kind, old);
+    status = above ? sobj_array_max(c.core, c.index, value, &old)
+                   : sobj_array_min(c.core, c.index, value, &old);
+    return stored(c.kind, status) < 0 ? NULL : sobj_array_object(c.kind, old);
 }
 
 PyDoc_STRVAR(fetch_max_doc,
