@@ -526,6 +526,8 @@ PyDoc_STRVAR(
     index_doc,
     "index($self, value, start=0, stop=sys.maxsize, /)\n--\n\n"
     "Return the first index of an item equal to value; ValueError if none is.");
+PyDoc_STRVAR(reversed_doc, "__reversed__($self, /)\n--\n\n"
+                           "Return an iterator that begins with the last item.");
 PyDoc_STRVAR(count_doc, "count($self, value, /)\n--\n\n"
                         "Return how many items are equal to value.");
 
@@ -543,6 +545,7 @@ static PyMethodDef methods[] = {
     {"index", FUNCTION(sobj_array_index), METH_FASTCALL, index_doc},
     {"count", sobj_array_count, METH_O, count_doc},
     {"copy", array_copy, METH_NOARGS, copy_doc},
+    {"__reversed__", sobj_array_reversed, METH_NOARGS, reversed_doc},
     {"__copy__", array_copy, METH_NOARGS, shallow_copy_doc},
     {"__deepcopy__", array_deepcopy, METH_O, deepcopy_doc},
     {"__sizeof__", array_sizeof, METH_NOARGS, sizeof_doc},
@@ -568,7 +571,7 @@ static PyType_Slot slots[] = {
     {Py_tp_repr, sobj_array_repr},
     {Py_tp_hash, PyObject_HashNotImplemented},
     {Py_tp_richcompare, sobj_array_richcompare},
-    {Py_tp_iter, PySeqIter_New},
+    {Py_tp_iter, sobj_array_iter},
     {Py_sq_length, array_length},
     {Py_sq_item, array_item},
     {Py_sq_contains, sobj_array_contains},
@@ -588,5 +591,7 @@ static PyType_Spec spec = {
 
 int sobj_array_exec(PyObject *module, struct sobj_state *state)
 {
+    if (sobj_array_iter_exec(module, state) < 0)
+        return -1;
     return sobj_handle_add_type(module, state, SOBJ_TYPE_ARRAY, &spec);
 }

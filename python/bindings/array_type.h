@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* SharedArray: what its items (array_item.c), operations on all of it (array_whole.c) and
- * its methods (array_type.c) share. */
+/* SharedArray: what its items (array_item.c), its iterators (array_iter.c), operations on all
+ * of it (array_whole.c) and its methods (array_type.c) share. */
 #ifndef SOBJ_PY_ARRAY_TYPE_H
 #define SOBJ_PY_ARRAY_TYPE_H
 
@@ -52,6 +52,13 @@ struct sobj_array_items {
 int sobj_array_collect(const struct sobj_array_kind *kind, PyObject *source,
                        struct sobj_array_items *items);
 void sobj_array_items_fini(struct sobj_array_items *items);
+
+/* ---- iterators; array_iter.c */
+
+PyObject *sobj_array_iter(PyObject *self);
+PyObject *sobj_array_reversed(PyObject *self, PyObject *unused);
+/* Makes their type. Returns: 0, or -1 with an exception. */
+int sobj_array_iter_exec(PyObject *module, struct sobj_state *state);
 
 /* ---- all of it; array_whole.c */
 

@@ -128,7 +128,8 @@ enum sobj_error {
     X(missing)  /* MISSING */                                                          \
     X(deletion) /* DELETE */                                                           \
     X(dict_iterator)                                                                   \
-    X(dict_keys) X(dict_values) X(dict_items)
+    X(dict_keys) X(dict_values) X(dict_items)                                          \
+    X(array_iterator)
 
 struct sobj_dict_cache;
 

@@ -444,7 +444,16 @@ def test_as_a_sequence():
     iterator = iter(a)
     assert next(iterator) == 0.5
     a[1] = 7
+    assert operator.length_hint(iterator) == 3 and list(copy.copy(iterator)) == [7, 2, 0.5]
     assert list(iterator) == [7, 2, 0.5] and next(iterator, None) is None
+    assert next(iterator, None) is None and operator.length_hint(iterator) == 0
+    iterator = reversed(a)
+    assert next(iterator) == 0.5 and operator.length_hint(iterator) == 3
+    assert list(pickle.loads(pickle.dumps(iterator))) == [2, 7, 0.5] == list(iterator)
+    assert next(iterator, None) is None and list(copy.copy(iterator)) == []
+    assert iter(iterator) is iterator and list(reversed(SharedArray("d", 0))) == []
+    with pytest.raises(TypeError):
+        type(iterator)(a)
     assert len(a) == operator.length_hint(a) == 4
     random.Random(1).shuffle(a)
     assert sorted(a) == [0.5, 0.5, 2, 7]

@@ -209,6 +209,15 @@ def test_arrays_come_and_go():
     d.clear()
 
 
+@pytest.mark.parametrize("make", [iter, reversed])
+def test_one_iterator_for_several_threads(make):
+    a = SharedArray("i", range(20))
+    for _ in range(200):
+        iterator = make(a)
+        got = together(*[lambda it=iterator: [*it, *it]] * THREADS)
+        assert sorted(item for items in got for item in items) == list(range(20))
+
+
 def test_iteration_beside_changes_ends():
     a = SharedArray("q", range(1000))
     done = threading.Event()
