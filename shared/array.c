@@ -146,32 +146,38 @@ SOBJ_INLINE uint64_t swap(void *item, ptrdiff_t size, uint64_t bits)
     }
 }
 
-#define SWAP_IF(type, item, seen, bits)                                                \
-    type expected = (type) * (seen);                                                   \
-    bool done = sobj_cas_seq_cst((_Atomic(type) *)(item), &expected, (type)(bits));    \
-    *(seen) = expected
-
 /* Returns: whether `*seen` was there, and `bits` is now. If not, `*seen` is what was. */
 SOBJ_INLINE bool swap_if(void *item, ptrdiff_t size, uint64_t *seen, uint64_t bits)
 {
-    switch (size) { /* SeqCst (in SWAP_IF): O1. */
+    bool done;
+
+    switch (size) {
     case 1: {
-        SWAP_IF(uint8_t, item, seen, bits);
-        return done;
+        uint8_t there = (uint8_t)*seen; /* SeqCst: O1. */
+        done = sobj_cas_seq_cst((_Atomic(uint8_t) *)item, &there, (uint8_t)bits);
+        *seen = there;
+        break;
     }
     case 2: {
-        SWAP_IF(uint16_t, item, seen, bits);
-        return done;
+        uint16_t there = (uint16_t)*seen; /* SeqCst: O1. */
+        done = sobj_cas_seq_cst((_Atomic(uint16_t) *)item, &there, (uint16_t)bits);
+        *seen = there;
+        break;
     }
     case 4: {
-        SWAP_IF(uint32_t, item, seen, bits);
-        return done;
+        uint32_t there = (uint32_t)*seen; /* SeqCst: O1. */
+        done = sobj_cas_seq_cst((_Atomic(uint32_t) *)item, &there, (uint32_t)bits);
+        *seen = there;
+        break;
     }
     default: {
-        SWAP_IF(uint64_t, item, seen, bits);
-        return done;
+        uint64_t there = (uint64_t)*seen; /* SeqCst: O1. */
+        done = sobj_cas_seq_cst((_Atomic(uint64_t) *)item, &there, (uint64_t)bits);
+        *seen = there;
+        break;
     }
     }
+    return done;
 }
 
 /* The same for memory that is nobody else's. */
