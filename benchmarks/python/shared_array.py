@@ -46,8 +46,8 @@ def items(quick):
     """Reading and storing one item; fresh ints, which no cache of small ones helps with."""
     value = 10**6
     kinds = {
-        "list": [value] * 100,
         "array.array('q')": array.array("q", [value] * 100),
+        "list": [value] * 100,
         "SharedArray('q')": so.SharedArray("q", [value] * 100),
         "SharedArray('d')": so.SharedArray("d", [value] * 100),
         "memoryview of it": memoryview(so.SharedArray("q", [value] * 100)),

@@ -202,12 +202,18 @@ static void raise_for_value(struct sobj_encoder *e, PyTypeObject *type, PyObject
         PyErr_Clear();
         full = "";
     }
-    bool numpy = strncmp(full, "numpy.", 6) == 0 && strcmp(full, "numpy.ndarray") != 0;
+    bool array = strcmp(full, "array.array") == 0 || strcmp(full, "numpy.ndarray") == 0;
+    bool numpy = strncmp(full, "numpy.", 6) == 0;
 
     if (text != NULL)
         sobj__raise_at(
             e, "is a%s %U; %s, or send it through a Channel, which makes a copy",
             an(name), name, text);
+    else if (array)
+        sobj__raise_at(e,
+                       "is a%s %U; use a SharedArray, or send it through a Channel, "
+                       "which makes a copy",
+                       an(name), name);
     else if (base != NULL && numpy)
         sobj__raise_at(e, "is a%s %U, which is not %s: use x.item()", an(name), name,
                        base);

@@ -1,5 +1,6 @@
 """is_shareable and explain: where, what, and what to do."""
 
+import array
 import collections
 import enum
 import re
@@ -47,6 +48,8 @@ def numpy_like(name, base):
         (Scalar(1), r"^value is a .*\.Scalar, which is not float: use float\(x\)$"),
         (numpy_like("float64", float)(1), r"^value is a numpy.float64, which is not float: use x"),
         (numpy_like("int64", object)(), r"^value is a numpy.int64: use x.item\(\)$"),
+        (numpy_like("ndarray", object)(), r"^value is a numpy.ndarray; use a SharedArray, or send"),
+        (array.array("b"), r"^value is an array.array; use a SharedArray, or send it through a"),
         ([].append, r"^value is a builtin_function_or_method; values are"),
         (lambda: 1, r"^value is the function .*<lambda>, which has no name: write it with def"),
         (enum, r"^value is a module; values are"),
