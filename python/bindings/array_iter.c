@@ -7,8 +7,10 @@
 
 typedef struct {
     PyObject_HEAD
-    PyObject *array; /* const */
-    Py_ssize_t step; /* 1 or -1; const */
+    /* const */
+    PyObject *array;
+    const struct sobj_array_layout *layout; /* of the array */
+    Py_ssize_t step;                        /* 1 or -1 */
     struct sobj_mutex mutex;
     Py_ssize_t index; /* of the next item; guarded by the mutex */
 } ArrayIter;
@@ -31,16 +33,23 @@ static int iter_traverse(PyObject *op, visitproc visit, void *arg)
 }
 
 /* Returns: the index of the next item, which is taken if `take`; -1 at the end. */
-static Py_ssize_t next_index(ArrayIter *self, bool take)
+static inline Py_ssize_t next_index(ArrayIter *self, bool take)
 {
-    Py_ssize_t len = sobj_array_of(self->array)->len, index;
+    Py_ssize_t index;
 
     sobj_mutex_lock(&self->mutex);
-    index = self->index < len ? self->index : -1;
+    index = self->index < self->layout->len ? self->index : -1;
     if (take && index >= 0)
         self->index += self->step;
     sobj_mutex_unlock(&self->mutex);
     return index;
+}
+
+static inline PyObject *item_at(ArrayIter *self, Py_ssize_t index)
+{
+    return sobj_array_object(
+        self->layout->kind,
+        sobj_array_get(sobj_handle_core(self->array), (size_t)index));
 }
 
 static PyObject *iter_next(PyObject *op)
@@ -48,7 +57,7 @@ static PyObject *iter_next(PyObject *op)
     ArrayIter *self = (ArrayIter *)op;
     Py_ssize_t index = next_index(self, true);
 
-    return index < 0 ? NULL : sobj_array_item(self->array, (size_t)index);
+    return index < 0 ? NULL : item_at(self, index);
 }
 
 /* Returns: how many items are still to come. */
@@ -57,7 +66,7 @@ static Py_ssize_t rest_of(ArrayIter *self, Py_ssize_t *index)
     *index = next_index(self, false);
     if (*index < 0)
         return 0;
-    return self->step > 0 ? sobj_array_of(self->array)->len - *index : *index + 1;
+    return self->step > 0 ? self->layout->len - *index : *index + 1;
 }
 
 PyDoc_STRVAR(length_hint_doc, "__length_hint__($self, /)\n--\n\n"
@@ -88,7 +97,7 @@ static PyObject *iter_reduce(PyObject *op, PyObject *unused)
     count = rest_of(self, &index);
     list = PyList_New(count);
     for (Py_ssize_t k = 0; k < count && list != NULL; k++) {
-        PyObject *item = sobj_array_item(self->array, (size_t)(index + k * self->step));
+        PyObject *item = item_at(self, index + k * self->step);
         if (item == NULL)
             Py_CLEAR(list);
         else
@@ -138,6 +147,7 @@ static PyObject *new_iterator(PyObject *array, Py_ssize_t index, Py_ssize_t step
     if (self == NULL)
         return NULL;
     self->array = Py_NewRef(array);
+    self->layout = sobj_array_of(array);
     self->index = index;
     self->step = step;
     return (PyObject *)self;

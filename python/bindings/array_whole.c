@@ -52,10 +52,12 @@ int sobj_array_assign(PyObject *self, PyObject *slice, PyObject *source)
 /* Returns: a list of the items from `first` to before `end`. */
 static PyObject *list_of(PyObject *self, Py_ssize_t first, Py_ssize_t end)
 {
+    const struct sobj_array_kind *kind = sobj_array_of(self)->kind;
+    const struct sobj_object *core = sobj_handle_core(self);
     PyObject *list = PyList_New(end - first);
 
     for (Py_ssize_t i = first; i < end && list != NULL; i++) {
-        PyObject *item = sobj_array_item(self, (size_t)i);
+        PyObject *item = sobj_array_object(kind, sobj_array_get(core, (size_t)i));
         if (item == NULL)
             Py_CLEAR(list);
         else
