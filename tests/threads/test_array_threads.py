@@ -2,12 +2,9 @@
 value that is not the result of an operation."""
 
 import array
-import itertools
 import math
-import threading
 
 import pytest
-from interps import in_thread
 from threads import run
 
 import sharedobj as so
@@ -17,14 +14,14 @@ THREADS = 4
 N = 3000
 
 
-def together(*functions):
+def together(*functions, again=()):
     """What the functions return, each run in a thread of its own."""
     results = [None] * len(functions)
 
     def keep(k, function):
         results[k] = function()
 
-    run(*[lambda k=k, f=f: keep(k, f) for k, f in enumerate(functions)])
+    run(*[lambda k=k, f=f: keep(k, f) for k, f in enumerate(functions)], again=again)
     return results
 
 
@@ -79,7 +76,7 @@ def test_no_wrong_value_at_the_limits(letter):
     top = 2 ** (bits - letter.islower()) - 1
     legal = {top - i for i in range(4)}
     a = SharedArray(letter, [top - 3] * 3)
-    refused, done = AtomicInt(), threading.Event()
+    refused = AtomicInt()
 
     def push():
         for _ in range(N):
@@ -90,15 +87,9 @@ def test_no_wrong_value_at_the_limits(letter):
                 a[1] = top - 3
 
     def watch():
-        while not done.is_set():
-            assert a[1] in legal
+        assert a[1] in legal
 
-    watcher = in_thread(watch)
-    try:
-        together(*[push] * 3)
-    finally:
-        done.set()
-    watcher.join()
+    together(*[push] * 3, again=[watch])
     assert refused.get() > 0 and a[0] == a[2] == top - 3
 
 
@@ -138,7 +129,7 @@ def test_whole_items_are_seen():
     """Slices, lists and buffers beside stores of two values whose halves differ."""
     one, other = 0x0123456789ABCDEF, -0x0123456789ABCDEF
     a = SharedArray("q", [one] * 64)
-    view, done = memoryview(a), threading.Event()
+    view = memoryview(a)
 
     def write():
         for i in range(300):
@@ -148,38 +139,29 @@ def test_whole_items_are_seen():
                 view[k] = one
 
     def read():
-        while not done.is_set():
-            assert {*a.tolist(), *a[::-1], *a.copy(), *a, *view.tolist()} <= {one, other}
-            assert a.count(one) <= 64 and one - 1 not in a
-            assert a == a.local() and len(repr(a)) > 100
+        assert {*a.tolist(), *a[::-1], *a.copy(), *a, *view.tolist()} <= {one, other}
+        assert a.count(one) <= 64 and one - 1 not in a
+        assert a == a.local() and len(repr(a)) > 100
 
-    readers = [in_thread(read) for _ in range(2)]
-    try:
-        together(write, write)
-    finally:
-        done.set()
-    for reader in readers:
-        reader.join()
+    together(write, write, again=[read, read])
 
 
 def test_arguments_that_others_change():
     """Lists and arrays that change while they are taken over."""
-    a, done = SharedArray("i", 50), threading.Event()
+    a = SharedArray("i", 50)
     numbers, plain = [1] * 50, array.array("i", [1] * 50)
 
     def change():
-        while not done.is_set():
-            numbers.append(2)
-            del numbers[50:]
-            numbers[0] = 2
-            try:
-                plain.append(2)
-                plain.pop()
-            except BufferError:
-                pass
+        numbers.append(2)
+        del numbers[50:]
+        numbers[0] = 2
+        try:
+            plain.append(2)
+            plain.pop()
+        except BufferError:
+            pass
 
-    changer = in_thread(change)
-    try:
+    def take():
         for _ in range(N // 10):
             assert set(SharedArray("i", numbers)) <= {1, 2}
             assert set(SharedArray("i", plain)) <= {1, 2}
@@ -188,9 +170,8 @@ def test_arguments_that_others_change():
                     a[:] = source
                 except ValueError:
                     pass
-    finally:
-        done.set()
-    changer.join()
+
+    together(take, again=[change])
     assert set(a) <= {0, 1, 2}
 
 
@@ -220,18 +201,13 @@ def test_one_iterator_for_several_threads(make):
 
 def test_iteration_beside_changes_ends():
     a = SharedArray("q", range(1000))
-    done = threading.Event()
 
     def change():
-        for i in itertools.cycle(range(1000)):
-            if done.is_set():
-                break
+        for i in range(1000):
             a.increment(i, 1000)
 
-    changer = in_thread(change)
-    try:
+    def walk():
         for _ in range(20):
             assert [item % 1000 for item in a] == list(range(1000))
-    finally:
-        done.set()
-    changer.join()
+
+    together(walk, again=[change])
