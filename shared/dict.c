@@ -2,8 +2,6 @@
 /* L3: operations of the dict on one key; those on all of it are in dict_whole.c.
  * Contract: sharedobj/dict.h; structure and invariants: dict_internal.h.
  */
-#include <stdlib.h>
-
 #include "alloc.h"
 #include "dict_snapshot.h"
 #include "dict_watch.h"
@@ -277,28 +275,6 @@ struct change {
     struct sobj_out *out; /* ADD, EXCHANGE */
     bool stored;          /* the reference in `value` has gone into the dict */
 };
-
-enum sobj_status sobj__cells_add(sobj_cell a, sobj_cell b, sobj_cell *sum)
-{
-    if (sobj_is_int(a) && sobj_is_int(b)) {
-        int64_t i = sobj_to_int(a) + sobj_to_int(b); /* 61 bits each: fits */
-        if (!sobj_int_fits(i))
-            return SOBJ_OVERFLOW;
-        *sum = sobj_from_int(i);
-        return SOBJ_OK;
-    }
-    if (!(sobj_is_int(a) || sobj_is_float(a)) || !(sobj_is_int(b) || sobj_is_float(b)))
-        return SOBJ_BAD_OPERAND;
-    /* An int beyond 2^53 may have no exact double; the host knows what to do then. */
-    int64_t limit = (int64_t)1 << 53;
-    if ((sobj_is_int(a) && llabs(sobj_to_int(a)) > limit) ||
-        (sobj_is_int(b) && llabs(sobj_to_int(b)) > limit))
-        return SOBJ_BAD_OPERAND;
-    double x = sobj_is_int(a) ? (double)sobj_to_int(a) : sobj_to_float(a);
-    double y = sobj_is_int(b) ? (double)sobj_to_int(b) : sobj_to_float(b);
-    *sum = sobj_from_float(x + y);
-    return *sum != 0 ? SOBJ_OK : SOBJ_OVERFLOW;
-}
 
 /* The change at a key that lives. Returns: a final status, or MISMATCH: look again. */
 SOBJ_INLINE enum sobj_status change_live(struct sobj__dict *d, struct place *place,

@@ -187,9 +187,6 @@ SOBJ_INLINE struct sobj__table *sobj__dict_root(struct sobj__dict *d)
     return sobj_load_acquire(&d->root);
 }
 
-/* Adds two immediate numbers. Returns: OK, OVERFLOW, BAD_OPERAND. */
-enum sobj_status sobj__cells_add(sobj_cell a, sobj_cell b, sobj_cell *sum);
-
 /* The rest of sobj__dict_begin, when there is more to it. */
 enum sobj_status sobj__dict_begin_slow(struct sobj__dict *d, uint64_t *mode);
 

@@ -2,6 +2,8 @@
 /* L2: blobs and cells; see include/sharedobj/value.h. */
 #include "value.h"
 
+#include <stdlib.h>
+
 #include "alloc.h"
 #include "atomic.h"
 #include "object.h"
@@ -93,6 +95,28 @@ void sobj__cell_retire(sobj_cell c)
     } else if (sobj_is_object(c)) {
         sobj__retire(sobj_to_object(c), sobj__object_unref_cb, sizeof(void *));
     }
+}
+
+enum sobj_status sobj__cells_add(sobj_cell a, sobj_cell b, sobj_cell *sum)
+{
+    if (sobj_is_int(a) && sobj_is_int(b)) {
+        int64_t i = sobj_to_int(a) + sobj_to_int(b); /* 61 bits each: fits */
+        if (!sobj_int_fits(i))
+            return SOBJ_OVERFLOW;
+        *sum = sobj_from_int(i);
+        return SOBJ_OK;
+    }
+    if (!(sobj_is_int(a) || sobj_is_float(a)) || !(sobj_is_int(b) || sobj_is_float(b)))
+        return SOBJ_BAD_OPERAND;
+    /* An int beyond 2^53 may have no exact double; the host knows what to do then. */
+    int64_t limit = (int64_t)1 << 53;
+    if ((sobj_is_int(a) && llabs(sobj_to_int(a)) > limit) ||
+        (sobj_is_int(b) && llabs(sobj_to_int(b)) > limit))
+        return SOBJ_BAD_OPERAND;
+    double x = sobj_is_int(a) ? (double)sobj_to_int(a) : sobj_to_float(a);
+    double y = sobj_is_int(b) ? (double)sobj_to_int(b) : sobj_to_float(b);
+    *sum = sobj_from_float(x + y);
+    return *sum != 0 ? SOBJ_OK : SOBJ_OVERFLOW;
 }
 
 void sobj_out_ref(struct sobj_out *out) { sobj_cell_ref(out->cell); }

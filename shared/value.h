@@ -13,6 +13,9 @@
  * loaded it. Immediates cost nothing. Needs: a section. */
 void sobj__cell_retire(sobj_cell c);
 
+/* Adds two immediate numbers. Returns: OK, OVERFLOW, BAD_OPERAND. */
+enum sobj_status sobj__cells_add(sobj_cell a, sobj_cell b, sobj_cell *sum);
+
 /* Secret of sobj_hash_*; the instance lives in runtime.c, const after init. */
 struct sobj__hash_secret {
     uint64_t k0, k1;

@@ -21,6 +21,7 @@ enum sobj_type {
     SOBJ_TYPE_SET, /* a dict without values, see dict.h */
     SOBJ_TYPE_CHANNEL,
     SOBJ_TYPE_ARRAY,
+    SOBJ_TYPE_LIST,
     SOBJ_TYPES
 };
 
