@@ -24,9 +24,13 @@
  *   G4  The moment is one write section, so a fork copies a core before or after it,
  *       never within. A closer that is before it has done nothing but set SNAP; its
  *       thread does not exist in the child, where fork_child clears the bit.
+ *   G5  What takes long, like copying all of the content, the closer does between two
+ *       sections, with the gate kept closed: no change begins, but sections of readers
+ *       and grace periods come and go, and so may a fork. So whatever it has published
+ *       by then must be whole.
  *
- * Held back is a change for one grace period and some stores. The wait is bounded, so it
- * knows neither domains nor signals.
+ * Held back is a change for one grace period and what the closer does. The wait is
+ * bounded, so it knows neither domains nor signals.
  *
  * The waiters' list lies in the core, in what its cache line has left: a list for many
  * cores would wake strangers, and would be one more mutable static.
@@ -60,6 +64,10 @@ void sobj__gate_close(struct sobj_object *obj, struct sobj__gate *gate,
                       struct sobj__closing *closing);
 void sobj__gate_open(struct sobj_object *obj, struct sobj__gate *gate,
                      struct sobj__closing *closing);
+
+/* Ends the section but keeps the gate closed (G5); begins one again. */
+SOBJ_INLINE void sobj__gate_leave(void) { sobj__read_end(); }
+SOBJ_INLINE void sobj__gate_enter(void) { sobj__write_begin(); }
 
 /* In the fork child: nobody waits, nobody closes (G4). */
 void sobj__gate_fork_child(struct sobj_object *obj, struct sobj__gate *gate);

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: MIT */
+/* L3: bodies of the list: segments, directories, words in and out. Invariants:
+ * list_internal.h; here is the memory side of I8.
+ */
+#include <string.h>
+
+#include "alloc.h"
+#include "list_internal.h"
+
+/* ---- memory */
+
+static size_t segment_bytes(uint64_t size)
+{
+    return sizeof(struct sobj__list_segment) + (size_t)size * sizeof(sobj__place_t);
+}
+
+static size_t dir_bytes(uint32_t capacity)
+{
+    return sizeof(struct sobj__list_dir) +
+           (size_t)capacity * sizeof(sobj__list_entry_t);
+}
+
+static struct sobj__list_segment *segment_new(uint32_t segment)
+{
+    uint64_t size = sobj__list_segment_size(segment);
+    struct sobj__list_segment *s =
+        sobj__alloc_zeroed(SOBJ_COUNT_BLOCKS, segment_bytes(size));
+
+    if (s != NULL)
+        s->size = size;
+    return s;
+}
+
+static void segment_free(void *p)
+{
+    struct sobj__list_segment *s = p;
+
+    sobj__free(SOBJ_COUNT_BLOCKS, s, segment_bytes(s->size));
+}
+
+static void dir_free(void *p)
+{
+    struct sobj__list_dir *dir = p;
+
+    if (dir != NULL)
+        sobj__free(SOBJ_COUNT_BLOCKS, dir, dir_bytes(dir->capacity));
+}
+
+/* Needs: nobody else changes it. Returns: the directory, or NULL if it is in the body. */
+static struct sobj__list_dir *dir_of(struct sobj__list_body *body)
+{
+    /* Relaxed: written by those who hold what the caller holds. */
+    sobj__list_entry_t *entries = sobj_load_relaxed(&body->dir);
+
+    return entries == body->first
+               ? NULL
+               : sobj_container_of(entries, struct sobj__list_dir, entries);
+}
+
+/* Needs: as above. */
+static sobj__list_entry_t *entry_of(struct sobj__list_body *body, uint32_t segment)
+{
+    return &sobj_load_relaxed(&body->dir)[segment]; /* Relaxed: as above. */
+}
+
+size_t sobj__list_body_bytes(const struct sobj__list_body *body)
+{
+    size_t bytes = sizeof *body;
+
+    if (body->capacity != SOBJ__LIST_DIR_FIRST)
+        bytes += dir_bytes(body->capacity);
+    for (uint32_t i = 0; i < body->segments; i++)
+        bytes += segment_bytes(sobj__list_segment_size(i));
+    return bytes;
+}
+
+/* ---- growing */
+
+bool sobj__list_room_lacks(struct sobj__list_room *room,
+                           const struct sobj__list_body *body, uint64_t items)
+{
+    uint32_t needed = sobj__list_segments_for(items), capacity = body->capacity;
+
+    if (needed <= body->segments)
+        return false;
+    room->first = body->segments;
+    room->count = needed - body->segments;
+    while (capacity < needed)
+        capacity = capacity < 128 ? capacity * 2 : SOBJ__LIST_DIR_MAX;
+    room->capacity = capacity != body->capacity ? capacity : 0;
+    return true;
+}
+
+enum sobj_status sobj__list_room_alloc(struct sobj__list_room *room)
+{
+    room->dir = NULL;
+    memset(room->segments, 0, room->count * sizeof *room->segments);
+    if (room->capacity != 0) {
+        room->dir = sobj__alloc_zeroed(SOBJ_COUNT_BLOCKS, dir_bytes(room->capacity));
+        if (room->dir == NULL)
+            return SOBJ_NO_MEMORY;
+        room->dir->capacity = room->capacity;
+    }
+    /* The largest first: if there is no memory for all of them, that shows at once. */
+    for (uint32_t i = room->count; i-- != 0;) {
+        room->segments[i] = segment_new(room->first + i);
+        if (room->segments[i] == NULL) {
+            sobj__list_room_free(room);
+            return SOBJ_NO_MEMORY;
+        }
+    }
+    return SOBJ_OK;
+}
+
+static void dir_install(struct sobj__list_room *room, struct sobj__list_body *body)
+{
+    struct sobj__list_dir *old = dir_of(body), *dir = room->dir;
+
+    for (uint32_t i = 0; i < body->segments; i++)
+        /* Relaxed: the entries are stable under the lock; published below. */
+        sobj_store_relaxed(&dir->entries[i], sobj_load_relaxed(entry_of(body, i)));
+    /* Release: pairs with the acquire in list_place. */
+    sobj_store_release(&body->dir, dir->entries);
+    body->capacity = dir->capacity;
+    room->dir = NULL;
+    if (old != NULL)
+        sobj__retire(old, dir_free, dir_bytes(old->capacity));
+}
+
+void sobj__list_room_install(struct sobj__list_room *room, struct sobj__list_body *body)
+{
+    if (room->dir != NULL && room->dir->capacity > body->capacity)
+        dir_install(room, body);
+    for (uint32_t i = 0; i < room->count; i++) {
+        /* Others may have been faster, or have trimmed it. */
+        if (room->first + i != body->segments || body->segments == body->capacity)
+            continue;
+        /* Release: pairs with the acquire in list_place; the cells are empty. */
+        sobj_store_release(entry_of(body, body->segments), room->segments[i]);
+        body->segments++;
+        room->segments[i] = NULL;
+    }
+}
+
+void sobj__list_room_free(struct sobj__list_room *room)
+{
+    for (uint32_t i = 0; i < room->count; i++)
+        if (room->segments[i] != NULL)
+            segment_free(room->segments[i]);
+    dir_free(room->dir);
+}
+
+void sobj__list_trim(struct sobj__list_body *body, uint64_t len)
+{
+    uint32_t kept = sobj__list_segments_for(len) + 1;
+
+    while (SOBJ_UNLIKELY(body->segments > kept)) {
+        sobj__list_entry_t *entry = entry_of(body, --body->segments);
+        /* Relaxed: written under the lock. */
+        struct sobj__list_segment *s = sobj_load_relaxed(entry);
+        /* Release: after the lowering, which whoever finds NULL sees (I8). */
+        sobj_store_release(entry, NULL);
+        sobj__retire(s, segment_free, segment_bytes(s->size));
+    }
+}
+
+/* ---- life */
+
+struct sobj__list_body *sobj__list_body_new(uint64_t room)
+{
+    struct sobj__list_body *body = sobj__alloc_aligned(SOBJ_COUNT_BLOCKS, sizeof *body);
+    struct sobj__list_room lacks;
+
+    if (body == NULL)
+        return NULL;
+    memset(body, 0, sizeof *body);
+    atomic_init(&body->dir, body->first);
+    body->capacity = SOBJ__LIST_DIR_FIRST;
+    if (!sobj__list_room_lacks(&lacks, body, room))
+        return body;
+    if (sobj__list_room_alloc(&lacks) != SOBJ_OK) {
+        sobj__list_body_free(body);
+        return NULL;
+    }
+    sobj__list_room_install(&lacks, body);
+    return body;
+}
+
+void sobj__list_body_free(struct sobj__list_body *body)
+{
+    for (uint32_t i = 0; i < body->segments; i++)
+        segment_free(sobj_load_relaxed(entry_of(body, i))); /* Relaxed: ours alone. */
+    dir_free(dir_of(body));
+    sobj__free(SOBJ_COUNT_BLOCKS, body, sizeof *body);
+}
+
+static void body_end(void *p)
+{
+    struct sobj__list_body *body = p;
+    const struct sobj__list_range *drop = &body->drop;
+
+    for (uint64_t k = 0; k < drop->count; k++)
+        sobj_cell_unref(sobj__list_peek(body, drop->start + k * drop->step));
+    sobj__list_body_free(body);
+}
+
+/* Returns: all items. Needs: nobody appends or removes any more. */
+static struct sobj__list_range all_of(struct sobj__list_body *body)
+{
+    uint64_t word = sobj_load_relaxed(&body->word); /* Relaxed: nobody writes it. */
+
+    return (struct sobj__list_range){0, 1, sobj__list_word_len(word)};
+}
+
+void sobj__list_body_drop(struct sobj__list_body *body)
+{
+    body->drop = all_of(body);
+    body_end(body);
+}
+
+void sobj__list_body_retire(struct sobj__list_body *body, struct sobj__list_range drop)
+{
+    body->drop = drop;
+    sobj__retire(body, body_end, sobj__list_body_bytes(body));
+}
+
+void sobj__list_body_retire_all(struct sobj__list_body *body)
+{
+    sobj__list_body_retire(body, all_of(body));
+}
+
+/* ---- words */
+
+/* Returns: where place `at` lies, as plain words; `*n` is lowered to what lies in a row. */
+static sobj_cell *run_at(struct sobj__list_body *body, uint64_t at, uint64_t *n)
+{
+    uint64_t offset;
+    uint32_t segment = sobj__list_segment_of(at, &offset);
+    /* Relaxed: nobody changes the segments of these places. */
+    struct sobj__list_segment *s = sobj_load_relaxed(entry_of(body, segment));
+
+    if (*n > s->size - offset)
+        *n = s->size - offset;
+    return (sobj_cell *)(void *)&s->cells[offset];
+}
+
+void sobj__list_write(struct sobj__list_body *to, uint64_t at, const sobj_cell *words,
+                      uint64_t n)
+{
+    for (uint64_t run; n != 0; at += run, words += run, n -= run) {
+        run = n;
+        sobj_cell *cells = run_at(to, at, &run);
+        memcpy(cells, words, run * sizeof *words);
+    }
+}
+
+void sobj__list_read(struct sobj__list_body *from, uint64_t at, sobj_cell *words,
+                     uint64_t n)
+{
+    for (uint64_t run; n != 0; at += run, words += run, n -= run) {
+        run = n;
+        const sobj_cell *cells = run_at(from, at, &run);
+        memcpy(words, cells, run * sizeof *words);
+    }
+}
+
+void sobj__list_move(struct sobj__list_body *to, uint64_t at,
+                     struct sobj__list_body *from, uint64_t index, uint64_t n)
+{
+    for (uint64_t run; n != 0; at += run, index += run, n -= run) {
+        run = n;
+        const sobj_cell *cells = run_at(from, index, &run);
+        sobj__list_write(to, at, cells, run);
+    }
+}
