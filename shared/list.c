@@ -34,7 +34,7 @@ enum sobj_status sobj_list_get(struct sobj_object *obj, int64_t index,
             continue;
         /* SeqCst: acquires the value; against stores to other places. */
         sobj_cell cell = sobj_load_seq_cst(place);
-        if (SOBJ_LIKELY(sobj__list_unlowered(body, word))) { /* I3 */
+        if (SOBJ_LIKELY(sobj__list_unmoved(body, word, index))) { /* I3 */
             sobj__hand_out(out, cell);
             status = SOBJ_OK;
             break;
@@ -68,7 +68,7 @@ static size_t get_some(struct sobj__list_body *body, uint64_t index, size_t n,
             /* SeqCst: as in sobj_list_get. */
             outs[k].cell = place != NULL ? sobj_load_seq_cst(place) : SOBJ_NO_CELL;
         }
-    } while (SOBJ_UNLIKELY(!sobj__list_unlowered(body, word))); /* I3 */
+    } while (SOBJ_UNLIKELY(!sobj__list_unmoved(body, word, 0))); /* I3 */
     for (size_t k = 0; k < count; k++)
         if (sobj_is_pointer(outs[k].cell))
             outs[k].take(&outs[k]);
@@ -106,7 +106,7 @@ struct change {
     sobj_cell value;      /* to store; INCREMENT: computed */
     sobj_cell operand;    /* COMPARE: expected; INCREMENT: to add */
     struct sobj_out *out; /* EXCHANGE */
-    bool hosted;          /* the value is one of I5 */
+    bool locked;          /* I5 */
     bool stored;          /* the reference in `value` has gone into the list */
 };
 
@@ -128,24 +128,30 @@ SOBJ_INLINE enum sobj_status check(struct change *c, sobj_cell v, const enum op 
     return SOBJ_OK;
 }
 
-/* The exchange of a store; I5. */
-SOBJ_INLINE bool exchange(struct sobj__list *l, sobj__place_t *place, sobj_cell *v,
-                          const struct change *c)
-{
-    bool done;
-
-    if (SOBJ_UNLIKELY(c->hosted))
-        sobj__lock_acquire(&l->lock);
-    /* SeqCst: publishes the value; the store happens here, or see I4. */
-    done = sobj_cas_seq_cst(place, v, c->value);
-    if (SOBJ_UNLIKELY(c->hosted))
-        sobj__lock_release(&l->lock);
-    return done;
-}
-
 #define AGAIN SOBJ_STALE
 
-/* One attempt (I4). Returns: AGAIN, if somebody has removed the item meanwhile. */
+/* The exchange of a store. Returns: OK; MISMATCH, and `*v` is what is there; AGAIN. */
+SOBJ_INLINE enum sobj_status exchange(struct sobj__list *l,
+                                      struct sobj__list_body *body, uint64_t word,
+                                      sobj__place_t *place, sobj_cell *v,
+                                      const struct change *c)
+{
+    enum sobj_status status = SOBJ_OK;
+
+    if (SOBJ_LIKELY(!c->locked))
+        /* SeqCst: publishes the value; the store happens here, or see I4. */
+        return sobj_cas_seq_cst(place, v, c->value) ? SOBJ_OK : SOBJ_MISMATCH;
+    sobj__lock_acquire(&l->lock);
+    if (!sobj__list_unmoved(body, word, -1)) /* I5 */
+        status = AGAIN;
+    /* SeqCst: as above. */
+    else if (!sobj_cas_seq_cst(place, v, c->value))
+        status = SOBJ_MISMATCH;
+    sobj__lock_release(&l->lock);
+    return status;
+}
+
+/* One attempt (I4). Returns: AGAIN, if somebody has moved the item meanwhile. */
 SOBJ_INLINE enum sobj_status attempt(struct sobj__list *l, int64_t index,
                                      struct change *c, const enum op op)
 {
@@ -155,6 +161,7 @@ SOBJ_INLINE enum sobj_status attempt(struct sobj__list *l, int64_t index,
 
     if (!sobj__list_index(index, sobj__list_word_len(word), &i))
         return SOBJ_NOT_FOUND;
+    SOBJ_PAUSE("list.change");
     sobj__place_t *place = sobj__list_place(body, i);
     if (SOBJ_UNLIKELY(place == NULL))
         return AGAIN;
@@ -165,17 +172,20 @@ SOBJ_INLINE enum sobj_status attempt(struct sobj__list *l, int64_t index,
             return AGAIN;
         status = check(c, v, op);
         if (status != SOBJ_OK || v == c->value) { /* the very word: nothing to write */
-            if (!sobj__list_unlowered(body, word))
+            if (!sobj__list_unmoved(body, word, index))
                 return AGAIN;
             if (status == SOBJ_OK && op == EXCHANGE)
                 sobj__hand_out(c->out, v);
             return status;
         }
         SOBJ_PAUSE("list.store");
-    } while (!exchange(l, place, &v, c));
+        status = exchange(l, body, word, place, &v, c);
+    } while (status == SOBJ_MISMATCH);
+    if (SOBJ_UNLIKELY(status != SOBJ_OK))
+        return status;
     c->stored = true;
     SOBJ_PAUSE("list.stored");
-    if (SOBJ_UNLIKELY(!sobj__list_unlowered(body, word))) { /* I4b */
+    if (SOBJ_UNLIKELY(!sobj__list_unmoved(body, word, 0))) { /* I4b */
         sobj__lock_acquire(&l->lock);
         sobj__lock_release(&l->lock);
     }
@@ -203,7 +213,8 @@ SOBJ_INLINE enum sobj_status change(struct sobj_object *obj, int64_t index,
 
 enum sobj_status sobj_list_set(struct sobj_object *l, int64_t index, sobj_cell value)
 {
-    struct change c = {.value = value, .hosted = sobj_cell_is_hosted(value)};
+    struct change c = {.value = value,
+                       .locked = index < 0 || sobj_cell_is_hosted(value)};
 
     return change(l, index, &c, SET);
 }
@@ -212,7 +223,7 @@ enum sobj_status sobj_list_exchange(struct sobj_object *l, int64_t index,
                                     sobj_cell value, struct sobj_out *out)
 {
     struct change c = {
-        .value = value, .out = out, .hosted = sobj_cell_is_hosted(value)};
+        .value = value, .out = out, .locked = index < 0 || sobj_cell_is_hosted(value)};
 
     return change(l, index, &c, EXCHANGE);
 }
@@ -220,8 +231,9 @@ enum sobj_status sobj_list_exchange(struct sobj_object *l, int64_t index,
 enum sobj_status sobj_list_compare_and_set(struct sobj_object *l, int64_t index,
                                            sobj_cell expected, sobj_cell desired)
 {
-    struct change c = {
-        .value = desired, .operand = expected, .hosted = sobj_cell_is_hosted(desired)};
+    struct change c = {.value = desired,
+                       .operand = expected,
+                       .locked = index < 0 || sobj_cell_is_hosted(desired)};
 
     return change(l, index, &c, COMPARE);
 }
@@ -229,7 +241,7 @@ enum sobj_status sobj_list_compare_and_set(struct sobj_object *l, int64_t index,
 enum sobj_status sobj_list_increment(struct sobj_object *l, int64_t index, sobj_cell n,
                                      sobj_cell *sum)
 {
-    struct change c = {.operand = n};
+    struct change c = {.operand = n, .locked = index < 0};
     enum sobj_status status = change(l, index, &c, INCREMENT);
 
     *sum = c.value;

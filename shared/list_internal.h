@@ -28,7 +28,8 @@
  *       something was removed meanwhile, and the reader starts again. A reader that has
  *       seen a cell emptied, or filled again after that, sees the lowering too: it
  *       precedes the exchange, which the later append's store follows by the lock, and
- *       all three release to the reader's acquire.
+ *       all three release to the reader's acquire. An index that counts from the end
+ *       names another place after each append, so the words must be equal altogether.
  *   I4  Storing: w1, then a compare-and-swap of the place from a value to another one,
  *       then w2. A place that was found empty is being removed: start again, as in I3.
  *       If `pops` is as in w1, the place was an item throughout, and the store happened
@@ -42,9 +43,12 @@
  *           publication, and must not return before that: the storer takes the lock
  *           and lets go of it, which the appender holds until it has published.
  *       The storer cannot tell these apart and takes the lock in each case.
- *   I5  A value that the host may be unable to make (sobj_cell_is_hosted) is stored
- *       under the lock. So a removal at the end may look at the value first, and what
- *       it then takes out is not such a one, though it may be another.
+ *   I5  Some stores make their exchange under the lock, and only if the word is still w1:
+ *       those whose index counts from the end, since after an append the exchange would
+ *       go to a place that the index does not name any more; and those of a value that
+ *       the host may be unable to make (sobj_cell_is_hosted), so that a removal at the
+ *       end may look at the value first, and what it then takes out is not such a one,
+ *       though it may be another.
  *   I6  A body is reachable from one root, becomes that by one store and goes by one.
  *       `clear` and `replace` do so under the lock. A reader or storer that has loaded
  *       the old root goes on in the old body and is ordered before the exchange, which
@@ -75,8 +79,8 @@
  * x86-64, and on arm64 is a store-release, which a later load of that kind does not pass.
  *
  * Progress: get, len are lock-free (a reader starts again only because somebody else has
- * removed an item), as is storing but for I4b and I5, where it waits for the lock, held
- * for some tens of instructions. All changes wait while the gate is closed.
+ * removed or, with an index from the end, appended an item), as is storing but for I4b and
+ * I5, where it waits for the lock, held for some tens of instructions. All changes wait while the gate is closed.
  */
 #ifndef SOBJ_LIST_INTERNAL_H
 #define SOBJ_LIST_INTERNAL_H
@@ -149,12 +153,16 @@ SOBJ_INLINE uint64_t sobj__list_word(struct sobj__list_body *body)
     return sobj_load_seq_cst(&body->word);
 }
 
-/* Returns: whether nothing was lowered since `word` was read. Needs: the cell was loaded
- * with acquire or exchanged since. */
-SOBJ_INLINE bool sobj__list_unlowered(struct sobj__list_body *body, uint64_t word)
+/* Returns: whether item `index` is still where it was when `word` was read: nothing was
+ * lowered since and, if it counts from the end, nothing appended either (I3). Needs: the
+ * cell was loaded with acquire or exchanged since. */
+SOBJ_INLINE bool sobj__list_unmoved(struct sobj__list_body *body, uint64_t word,
+                                    int64_t index)
 {
+    uint64_t matters = ~SOBJ_LIST_MAX | (uint64_t)(index >> 63);
+
     /* Relaxed: ordered after the acquire of the cell. */
-    return ((sobj_load_relaxed(&body->word) ^ word) >> SOBJ__LIST_LEN_BITS) == 0;
+    return ((sobj_load_relaxed(&body->word) ^ word) & matters) == 0;
 }
 
 SOBJ_INLINE struct sobj__list_body *sobj__list_root(struct sobj__list *l)
@@ -194,6 +202,7 @@ SOBJ_INLINE sobj__place_t *sobj__list_place(struct sobj__list_body *body, uint64
     /* Acquire: pairs with the release that published the directory, which is as new as
      * the word, so `segment` is in it. */
     sobj__list_entry_t *dir = sobj_load_acquire(&body->dir);
+    SOBJ_PAUSE("list.place");
     /* Acquire: pairs with the releases of list_body.c; if NULL, the lowering shows. */
     struct sobj__list_segment *s = sobj_load_acquire(&dir[segment]);
 

@@ -38,4 +38,32 @@ enum entry_kind {
 #define ENTRY_ABSENT INT64_MIN
 extern const struct model model_entry;
 
+/* A list of at most `LIST_MODEL_MAX` integers; begins empty. Indexes below 0 count from
+ * the end. A number that is 3 modulo 4 cannot be added to (lists.h). */
+#define LIST_MODEL_MAX 24
+enum list_kind {
+    LIST_GET,       /* (index) -> found, value */
+    LIST_LEN,       /* () -> length */
+    LIST_SET,       /* (index, value) -> found */
+    LIST_EXCHANGE,  /* (index, value) -> found, old */
+    LIST_CAS,       /* (index, LIST_PAIR(expected, desired)) -> status */
+    LIST_INCREMENT, /* (index, n) -> status, sum if OK */
+    LIST_PUSH,      /* (value) -> index */
+    LIST_POP,       /* (index) -> found, value */
+    LIST_INSERT,    /* (index, value) */
+    LIST_DELETE,    /* (index) -> found */
+    LIST_DELETE_IF, /* (index, expected) -> status */
+    LIST_EXTEND,    /* (first, n): first, first + 1, ... */
+    LIST_CUT,       /* (index): all from there on */
+    LIST_REPLACE,   /* (first, n) */
+    LIST_REVERSE,   /* () */
+    LIST_SNAPSHOT,  /* () -> length, LIST_DIGEST of the items */
+    LIST_KINDS
+};
+#define LIST_PAIR(a, b) ((a) << 32 | (b))
+/* Folds the next item into a digest, which begins with 0. */
+#define LIST_DIGEST(digest, item)                                                      \
+    ((int64_t)(((uint64_t)(digest) ^ (uint64_t)(item)) * 0x9e3779b97f4a7c15u + 1))
+extern const struct model model_list;
+
 #endif

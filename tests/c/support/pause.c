@@ -79,9 +79,25 @@ bool pause_try(struct pause *p, const char *point, unsigned skip,
     return false;
 }
 
+void pause_let(struct pause *p)
+{
+    p->let = true;
+    sem_post(&p->go);
+}
+
+bool pause_done(struct pause *p, unsigned yields)
+{
+    while (!p->gone && yields-- != 0) {
+        p->gone = sem_trywait(&p->done) == 0;
+        sched_yield();
+    }
+    return p->gone;
+}
+
 void pause_go(struct pause *p)
 {
-    sem_post(&p->go);
+    if (!p->let)
+        pause_let(p);
     wait_for(&p->done);
     p->gone = true;
 }

@@ -23,7 +23,7 @@ struct pause {
     unsigned skip; /* passings still to be let through */
     void (*work)(void *context);
     void *context;
-    bool reached, gone;
+    bool reached, let, gone;
     sem_t stopped, go, done;
     pthread_t thread;
 };
@@ -40,6 +40,11 @@ bool pause_try(struct pause *p, const char *point, unsigned skip,
 /* Lets the thread go on until its work is done. The thread itself lives on: its end
  * would wait for a grace period, hence for all others that still stand somewhere. */
 void pause_go(struct pause *p);
+/* Lets the thread go on, but does not wait for it. */
+void pause_let(struct pause *p);
+/* Gives the processor away so many times, or until the work is done. Returns: whether it
+ * is. For what must not be done before somebody else goes on; pause_end follows. */
+bool pause_done(struct pause *p, unsigned yields);
 /* The same, unless that has been done, and the end of the thread. */
 void pause_end(struct pause *p);
 
