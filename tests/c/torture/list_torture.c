@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+/* The list under many hands: what members put in and what they take out must balance at
+ * the end, whatever was appended, removed, exchanged, inserted, moved and added to
+ * meanwhile; what a reader finds below a length that it has seen is an item; memory stays
+ * bounded. The list is long enough for segments and directories to come and go. */
+#include "crew.h"
+#include "list_check.h"
+#include "list_internal.h"
+#include "lists.h"
+
+static void yield_at_pause(const char *point)
+{
+    (void)point;
+    sobj__yield_maybe();
+}
+
+/* Every value in the list is one of these, and so are their sums. */
+#define UNIT 4096
+struct world {
+    struct sobj_object *l;
+    _Atomic(int64_t) in, out; /* sums of what was put in and taken out */
+    bool moves;               /* members close the gate */
+};
+
+static int64_t some_value(struct rng *r)
+{
+    /* Half of them blobs. */
+    return (int64_t)rng_below(r, 64) * UNIT + (rng_below(r, 2) ? 3 : 0);
+}
+
+static void count_in(struct world *w, int64_t v) { sobj_add_seq_cst(&w->in, v); }
+static void count_out(struct world *w, int64_t v) { sobj_add_seq_cst(&w->out, v); }
+
+static bool is_value(int64_t v) { return (v & (UNIT - 1) & ~(int64_t)3) == 0; }
+
+/* ---- what members do */
+
+static void at_the_end(struct world *w, struct rng *r)
+{
+    int64_t v = some_value(r);
+    size_t n = rng_below(r, 60) == 0 ? 700 : rng_below(r, 20);
+    uint64_t len = sobj_list_len(w->l);
+
+    if (len < 4000 && rng_below(r, 5) == 0) {
+        sobj_cell cells[700];
+        for (size_t i = 0; i < n; i++)
+            cells[i] = cell_of(v);
+        count_in(w, v * (int64_t)n);
+        expect(sobj_list_extend(w->l, cells, n) == SOBJ_OK, "extend");
+    } else if (len < 4000 && rng_below(r, 2)) {
+        uint64_t at;
+        count_in(w, v);
+        expect(sobj_list_push(w->l, cell_of(v), &at) == SOBJ_OK, "push");
+    } else {
+        for (n = n * 2 + 1; n != 0; n--) {
+            v = list_pop(w->l);
+            expect(v == ABSENT || is_value(v), "popped %lld", (long long)v);
+            count_out(w, v == ABSENT ? 0 : v);
+        }
+    }
+}
+
+static void at_an_index(struct world *w, struct rng *r)
+{
+    struct number_out out = number_out();
+    uint64_t len = sobj_list_len(w->l);
+    int64_t v = some_value(r), i = (int64_t)rng_below(r, len + 2), seen;
+    sobj_cell sum, e;
+
+    i = rng_below(r, 2) ? i : rng_below(r, 2) ? -1 : (int64_t)len - 1;
+    switch (rng_below(r, 4)) {
+    case 0:
+        if (sobj_list_exchange(w->l, i, cell_of(v), &out.out) == SOBJ_OK) {
+            count_in(w, v);
+            count_out(w, taken(&out));
+        }
+        break;
+    case 1:
+        if (sobj_list_increment(w->l, i, sobj_from_int(UNIT), &sum) == SOBJ_OK)
+            count_in(w, UNIT);
+        break;
+    case 2:
+        seen = list_at(w->l, i);
+        if (seen == ABSENT)
+            break;
+        e = cell_of(seen);
+        if (sobj_list_compare_and_set(w->l, i, e, cell_of(v)) == SOBJ_OK) {
+            count_in(w, v);
+            count_out(w, seen);
+        }
+        sobj_cell_unref(e);
+        break;
+    default:
+        seen = list_at(w->l, i);
+        expect(seen == ABSENT || is_value(seen), "item %lld", (long long)seen);
+    }
+}
+
+static void sort_it(struct world *w)
+{
+    struct sobj_list_copy copy;
+
+    expect(sobj_list_copy_init(&copy, w->l, NULL) == SOBJ_OK, "copy");
+    uint64_t *order = malloc((copy.len + 1) * sizeof *order);
+    for (uint64_t i = 0; i < copy.len; i++)
+        order[i] = copy.len - 1 - i;
+    enum sobj_status status = sobj_list_permute(w->l, &copy, order);
+    expect(status == SOBJ_OK || status == SOBJ_MISMATCH, "permute");
+    free(order);
+    sobj_list_copy_fini(&copy);
+}
+
+static void move(struct world *w, struct rng *r)
+{
+    struct number_out out = number_out();
+    int64_t v = some_value(r), i = (int64_t)rng_below(r, sobj_list_len(w->l) + 1);
+
+    switch (rng_below(r, 5)) {
+    case 0:
+        count_in(w, v);
+        expect(sobj_list_insert(w->l, i, cell_of(v)) == SOBJ_OK, "insert");
+        break;
+    case 1:
+        if (sobj_list_pop(w->l, i, &out.out) == SOBJ_OK)
+            count_out(w, taken(&out));
+        break;
+    case 2:
+        expect(sobj_list_reverse(w->l) == SOBJ_OK, "reverse");
+        break;
+    case 3:
+        sort_it(w);
+        break;
+    default: {
+        sobj_cell cells[40];
+        struct sobj_slice slice = {i, i, 1};
+        uint64_t have;
+        for (int k = 0; k < 40; k++)
+            cells[k] = cell_of(v);
+        count_in(w, v * 40);
+        expect(sobj_list_assign(w->l, &slice, cells, 40, &have) == SOBJ_OK, "assign");
+    }
+    }
+}
+
+static void read_all(struct world *w)
+{
+    struct sobj_out outs[50];
+    uint64_t index = 0;
+    size_t n;
+
+    for (int i = 0; i < 50; i++)
+        outs[i].take = sobj_out_ref;
+    do {
+        n = sobj_list_get_many(w->l, index, 50, outs);
+        for (size_t i = 0; i < n; i++) {
+            expect(is_value(number_of(outs[i].cell)), "read");
+            sobj_cell_unref(outs[i].cell);
+        }
+        index += n;
+    } while (n == 50);
+}
+
+static void work(struct member *m)
+{
+    struct world *w = m->shared;
+
+    while (crew_running(m)) {
+        if (m->index == 0 && rng_below(&m->rng, 4) == 0)
+            read_all(w);
+        else if (w->moves && rng_below(&m->rng, 30) == 0)
+            move(w, &m->rng);
+        else if (rng_below(&m->rng, 3) == 0)
+            at_the_end(w, &m->rng);
+        else
+            at_an_index(w, &m->rng);
+    }
+}
+
+static void check_world(struct world *w)
+{
+    struct sobj_list_copy copy;
+    int64_t sum = 0;
+
+    list_check(w->l, "after a crew");
+    expect(sobj_list_copy_init(&copy, w->l, NULL) == SOBJ_OK, "copy");
+    for (uint64_t i = 0; i < copy.len; i++)
+        sum += number_of(copy.cells[i]);
+    sobj_list_copy_fini(&copy);
+    expect(sum == sobj_load_seq_cst(&w->in) - sobj_load_seq_cst(&w->out),
+           "what is in the list is what was put in and not taken out");
+    expect(sobj_list_bytes(w->l) < 12 * (size_t)copy.len + 12000,
+           "%zu bytes for %llu items", sobj_list_bytes(w->l),
+           (unsigned long long)copy.len);
+}
+
+int main(int argc, char **argv)
+{
+    struct torture t = torture_begin(argc, argv, 4);
+    struct world w = {NULL};
+    int64_t end = sobj_clock() + (int64_t)t.milliseconds * 1000000;
+    unsigned crews = 0;
+
+    tap_begin();
+    struct balance b = balance_begin();
+    w.l = list_new();
+    sobj__pause_hook = yield_at_pause;
+    do {
+        yield_every(crews % 2 ? 8 : 0);
+        w.moves = crews % 4 >= 2;
+        crew_run(t.threads, t.seed + crews, t.milliseconds / 8, work, &w);
+        check_world(&w);
+        crews++;
+    } while (tap_failures() == 0 && sobj_clock() < end);
+    yield_every(0);
+    ok(tap_failures() == 0, "%u crews", crews);
+    sobj_unref(w.l);
+    balance_check(&b, "list torture");
+    return tap_end();
+}
