@@ -97,6 +97,7 @@ SOBJ_INLINE enum sobj_status append(struct sobj__list *l, int64_t before,
     enum sobj_status status = sobj__list_begin(l);
 
     if (SOBJ_LIKELY(status == SOBJ_OK)) {
+        SOBJ_PAUSE("list.end");
         sobj__lock_acquire(&l->lock);
         status = append_locked(l, before, cells, n, at);
         sobj__lock_release(&l->lock);
@@ -367,6 +368,7 @@ enum sobj_status sobj__list_swap(struct sobj__list *l, struct sobj__list_body *f
     enum sobj_status status = sobj__list_begin(l);
 
     if (status == SOBJ_OK) {
+        SOBJ_PAUSE("list.swapping");
         sobj__lock_acquire(&l->lock);
         struct sobj__list_body *old = root_locked(l);
         if (empty && sobj__list_word_len(word_locked(old)) != 0) {

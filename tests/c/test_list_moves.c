@@ -68,7 +68,7 @@ static void changes_wait_for_a_mover(void)
 static void reader_of_the_old_list(void)
 {
     struct balance b = balance_begin();
-    struct sobj_object *l = list_with(10);
+    struct sobj_object *l = list_with(50);
     struct job r = {.l = l, .index = 3}, many = {.l = l, .index = 0}, m = {.l = l};
     struct pause p, q, s;
 
@@ -85,7 +85,7 @@ static void reader_of_the_old_list(void)
     pause_end(&s);
     pause_end(&p);
     ok(r.status == SOBJ_OK && taken(&r.out) == 3, "the reader sees the list as it was");
-    ok(many.count == 10 && many.many[0] == 0 && many.many[9] == 9, "all of it");
+    ok(many.count == 50 && many.many[0] == 0 && many.many[49] == 49, "all of it");
     end(l, &b, "reader of the old list");
 }
 
@@ -172,6 +172,13 @@ static void list_is_not_empty_any_more(void)
     pause_end(&p);
     ok(x.status == SOBJ_OK && sobj_list_len(l) == 2000 && list_at(l, 1999) == 2099,
        "it is all there is");
+    sobj_list_clear(l);
+    ok(pause_at(&p, "list.swapping", 0, job_extend, &x),
+       "another one for no items stops");
+    list_push(l, 1);
+    pause_end(&p);
+    ok(x.status == SOBJ_OK && sobj_list_len(l) == 2001 && list_at(l, 0) == 1,
+       "an item that came before it stays");
     end(l, &b, "a large block");
 }
 

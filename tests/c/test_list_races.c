@@ -282,6 +282,28 @@ static void block_stops(void)
     end(l, &b, "a block");
 }
 
+/* What was to be an append when it was looked at first. */
+static void end_moves(void)
+{
+    struct balance b = balance_begin();
+    struct sobj_object *l = list_with(3);
+    struct job m = {.l = l, .index = 3, .value = 50};
+    struct pause p;
+
+    ok(pause_at(&p, "list.end", 0, job_insert, &m), "an insertion at the end stops");
+    list_push(l, 60);
+    pause_end(&p);
+    ok(m.status == SOBJ_OK && list_at(l, 3) == 50 && list_at(l, 4) == 60,
+       "it goes where it was asked to go");
+    ok(pause_at(&p, "list.end", 0, job_insert, &(struct job){.l = l, .index = 5}),
+       "another one stops");
+    list_pop(l);
+    list_pop(l);
+    pause_end(&p);
+    ok(sobj_list_len(l) == 4 && list_at(l, 3) == 0, "or to the end there is");
+    end(l, &b, "the end moves");
+}
+
 /* ---- segments (I8) */
 
 static void reader_in_a_segment_that_goes(void)
@@ -368,6 +390,7 @@ int main(void)
     stores_collide();
     index_from_the_end();
     block_stops();
+    end_moves();
     reader_in_a_segment_that_goes();
     reader_in_a_directory_that_goes();
     lowerings_are_counted();

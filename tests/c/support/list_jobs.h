@@ -10,6 +10,7 @@
 #include "lists.h"
 #include "pause.h"
 
+#define JOB_MANY 64 /* items that job_get_many asks for */
 struct job {
     struct sobj_object *l;
     int64_t index, value, expected;
@@ -17,7 +18,7 @@ struct job {
     enum sobj_status status;
     struct number_out out;
     sobj_cell sum;
-    int64_t many[16];
+    int64_t many[JOB_MANY];
 };
 
 static inline void job_get(void *context)
@@ -31,11 +32,11 @@ static inline void job_get(void *context)
 static inline void job_get_many(void *context)
 {
     struct job *j = context;
-    struct sobj_out outs[16];
+    struct sobj_out outs[JOB_MANY];
 
-    for (int i = 0; i < 16; i++)
+    for (int i = 0; i < JOB_MANY; i++)
         outs[i].take = sobj_out_ref;
-    j->count = sobj_list_get_many(j->l, (uint64_t)j->index, 16, outs);
+    j->count = sobj_list_get_many(j->l, (uint64_t)j->index, JOB_MANY, outs);
     for (size_t i = 0; i < j->count; i++) {
         j->many[i] = number_of(outs[i].cell);
         sobj_cell_unref(outs[i].cell);

@@ -196,7 +196,7 @@ static void check_world(struct world *w)
 int main(int argc, char **argv)
 {
     struct torture t = torture_begin(argc, argv, 4);
-    struct world w = {NULL};
+    struct world w = {.l = NULL};
     int64_t end = sobj_clock() + (int64_t)t.milliseconds * 1000000;
     unsigned crews = 0;
 
