@@ -31,6 +31,7 @@ C: dict[str, tuple[list[str], list[str], list[str]]] = {
     "atomic_bench": ([], ["10", "1", "2"], []),
     "dict_bench": ([], ["--quick", "1"], ["liburcu-cds"]),
     "snapshot_bench": ([], [], []),
+    "list_bench": ([], ["--quick", "1"], []),
 }
 
 

@@ -150,11 +150,11 @@ void sobj__list_room_free(struct sobj__list_room *room)
     dir_free(room->dir);
 }
 
-void sobj__list_trim(struct sobj__list_body *body, uint64_t len)
+SOBJ_NOINLINE void sobj__list_trim(struct sobj__list_body *body, uint64_t len)
 {
     uint32_t kept = sobj__list_segments_for(len) + 1;
 
-    while (SOBJ_UNLIKELY(body->segments > kept)) {
+    while (body->segments > kept) {
         sobj__list_entry_t *entry = entry_of(body, --body->segments);
         /* Relaxed: written under the lock. */
         struct sobj__list_segment *s = sobj_load_relaxed(entry);
@@ -199,8 +199,11 @@ static void body_end(void *p)
     struct sobj__list_body *body = p;
     const struct sobj__list_range *drop = &body->drop;
 
-    for (uint64_t k = 0; k < drop->count; k++)
-        sobj_cell_unref(sobj__list_peek(body, drop->start + k * drop->step));
+    for (uint64_t k = 0; k < drop->count; k++) {
+        sobj_cell c = sobj__list_peek(body, drop->start + k * drop->step);
+        if (sobj_is_pointer(c))
+            sobj_cell_unref(c);
+    }
     sobj__list_body_free(body);
 }
 

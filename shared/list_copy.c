@@ -38,7 +38,8 @@ static enum sobj_status copy_content(struct sobj_list_copy *copy,
         return SOBJ_NO_MEMORY;
     read_slice(s, slice, &range, copy->cells);
     for (uint64_t k = 0; k < range.count; k++)
-        sobj_cell_ref(copy->cells[k]);
+        if (sobj_is_pointer(copy->cells[k]))
+            sobj_cell_ref(copy->cells[k]);
     return SOBJ_OK;
 }
 

@@ -147,7 +147,8 @@ enum sobj_status sobj_list_insert(struct sobj_object *obj, int64_t index,
 void sobj__list_cells_unref(const sobj_cell *cells, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        sobj_cell_unref(cells[i]);
+        if (sobj_is_pointer(cells[i]))
+            sobj_cell_unref(cells[i]);
 }
 
 /* Appends many, with the gate closed. Returns: OK, FULL, NO_MEMORY, FROZEN. */
@@ -213,9 +214,9 @@ enum sobj_status sobj_list_extend(struct sobj_object *obj, const sobj_cell *cell
 
 /* ---- removing */
 
-void sobj__list_lower(struct sobj__list_body *body, uint64_t n, sobj_cell *removed)
+SOBJ_INLINE void lower(struct sobj__list_body *body, uint64_t n, sobj_cell *removed)
 {
-    uint64_t word = word_locked(body), len = sobj__list_word_len(word) - n;
+    uint64_t word = word_locked(body), len = sobj__list_word_len(word) - n, offset;
 
     /* Release: the lowering comes before the exchanges (I1). */
     sobj_store_release(&body->word, word + SOBJ__LIST_POP - n);
@@ -223,7 +224,14 @@ void sobj__list_lower(struct sobj__list_body *body, uint64_t n, sobj_cell *remov
     for (uint64_t i = 0; i < n; i++)
         /* SeqCst: takes the last value out; later stores find none (I4). */
         removed[i] = sobj_swap_seq_cst(sobj__list_place(body, len + i), SOBJ_NO_CELL);
-    sobj__list_trim(body, len);
+    /* A segment more is empty when its first cell is. */
+    if (SOBJ_UNLIKELY(n != 1 || (sobj__list_segment_of(len, &offset), offset == 0)))
+        sobj__list_trim(body, len);
+}
+
+void sobj__list_lower(struct sobj__list_body *body, uint64_t n, sobj_cell *removed)
+{
+    lower(body, n, removed);
 }
 
 /* Whether too many lowerings were made since a grace period (I2). Needs: the lock. */
@@ -274,7 +282,7 @@ SOBJ_INLINE enum sobj_status pop_locked(struct sobj__list *l, int64_t index,
     if (wanted && sobj_cell_is_hosted(sobj_load_acquire(sobj__list_place(body, i))))
         return SOBJ_BAD_OPERAND;
     l->lowered++;
-    sobj__list_lower(body, 1, v);
+    lower(body, 1, v);
     return SOBJ_OK;
 }
 
@@ -336,7 +344,7 @@ enum sobj_status sobj__list_cut(struct sobj__list *l, const struct sobj_slice *s
                 status = TOO_MANY;
             if (status == SOBJ_OK && range.count != 0) {
                 l->lowered++;
-                sobj__list_lower(body, range.count, removed);
+                lower(body, range.count, removed);
             }
             sobj__lock_release(&l->lock);
             for (uint64_t i = 0; status == SOBJ_OK && i < range.count; i++)

@@ -5,16 +5,20 @@
  *
  *                          progress      allocates            waits for
  *   get len                lock-free     never                nothing
- *   set exchange           lock-free     never                nothing (*)
+ *   set exchange           lock-free (+) never                nothing (*)
  *   compare_and_set
- *   increment              lock-free     never                nothing (*)
+ *   increment
  *   push pop               a spin lock   sometimes a segment  its turn (*)
- *   extend                 a spin lock   segments             its turn (*)
- *   splice delete_slice    a gate        a new body           its turn, and a grace period
- *   assign reverse repeat
- *   permute freeze copy
+ *   extend delete_slice    a spin lock   segments             its turn (*)
+ *   of few items, at the end
  *   clear replace          a spin lock   a new body           its turn (*)
+ *   insert delete assign   a gate        a new body           its turn, and a grace period
+ *   reverse repeat permute
+ *   large extend
+ *   freeze copy            a gate        the copy             its turn, and a grace period
  *
+ * (+) Stores whose index counts from the end, and those of a value that the host may be
+ * unable to make (sobj_cell_is_hosted), take the spin lock for their exchange.
  * (*) Changes wait while an operation that shifts (a gate) is under way: for one grace
  * period, usually some tens of microseconds, and as long as it takes to copy the words
  * of the list. Reads never wait: they see the old list or the new one.
