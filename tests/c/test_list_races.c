@@ -375,6 +375,45 @@ static void lowerings_are_counted(void)
     end(l, &b, "lowerings");
 }
 
+/* ---- a reader asleep in its section */
+
+#define ROUNDS 1000000
+static void churn(void *context)
+{
+    struct job *j = context;
+
+    /* Blobs come and go, and segments. */
+    for (int64_t i = 0; i < ROUNDS; i++) {
+        if (i % 100 == 0)
+            list_extend(j->l, 3, 100);
+        list_push(j->l, 3);
+        list_pop(j->l);
+        list_pop(j->l);
+    }
+    sobj_collect();
+}
+
+static void reader_sleeps(void)
+{
+    struct balance b = balance_begin();
+    struct sobj_object *l = list_with(8);
+    struct job r = {.l = l, .index = 0}, c = {.l = l};
+    struct pause p, q;
+
+    ok(pause_at(&p, "list.get_many", 0, job_get_many, &r), "a reader falls asleep");
+    int64_t before = sobj_count(SOBJ_COUNT_BYTES);
+    ok(!pause_try(&q, "none", 0, churn, &c, 5000), "a million items come and go");
+    int64_t held = sobj_count(SOBJ_COUNT_BYTES) - before;
+    ok(held < 8 << 20, "%lld bytes are held for it, not more", (long long)held);
+    pause_go(&p);
+    ok(r.count >= 8 && r.many[7] == 7, "it wakes up and reads what there is");
+    pause_end(&q);
+    pause_end(&p);
+    ok(sobj_list_len(l) == 8 && sobj_list_bytes(l) < 2000,
+       "the list is as small as ever");
+    end(l, &b, "a reader asleep");
+}
+
 int main(void)
 {
     alarm(HANG_SECONDS);
@@ -394,5 +433,6 @@ int main(void)
     reader_in_a_segment_that_goes();
     reader_in_a_directory_that_goes();
     lowerings_are_counted();
+    reader_sleeps();
     return tap_end();
 }
