@@ -68,9 +68,9 @@
  *       The directory only grows; the old one is retired.
  *   I9  All changes run in write sections, but for the closer of the gate. A fork that
  *       meets it between its sections leaves the child the old body, whole, with the gate
- *       opened. Cells of a large `extend` may then lie beyond `len`, where nobody looks,
- *       until an append overwrites them; these references, and the body that was to
- *       become the new one, are lost to the child.
+ *       opened. Cells of a large block, to be appended or just cut off, may then lie
+ *       beyond `len`, where nobody looks, until an append overwrites them; these
+ *       references, and the body that was to become the new one, are lost to the child.
  *
  * Orders across places: of two threads, one that stores or appends and then reads another
  * place, and one that does it the other way round, one must see the other's change. The

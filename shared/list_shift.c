@@ -3,6 +3,7 @@
  * body is built beside the old one, and one store puts it in its place (I7). Contract:
  * sharedobj/list.h; invariants: list_internal.h.
  */
+#include "alloc.h"
 #include "list_internal.h"
 
 /* ---- slices */
@@ -228,6 +229,55 @@ static struct sobj__list_body *without(const struct sobj__list_shift *s,
     return fresh;
 }
 
+/* Items taken out of a body that stays. */
+struct bag {
+    uint64_t count;
+    sobj_cell cells[];
+};
+
+static size_t bag_bytes(uint64_t count)
+{
+    return sizeof(struct bag) + (size_t)count * sizeof(sobj_cell);
+}
+
+static void bag_end(void *p)
+{
+    struct bag *bag = p;
+
+    sobj__list_cells_unref(bag->cells, bag->count);
+    sobj__free(SOBJ_COUNT_BLOCKS, bag, bag_bytes(bag->count));
+}
+
+/* Cuts off the last `count` items while the gate is closed, and opens it: the word is
+ * lowered first, as in I1; then the cells are emptied at leisure, as nobody stores. A
+ * fork between leaves the child cells beyond `len`, as in I9. Returns: OK, NO_MEMORY. */
+static enum sobj_status cut_off(struct sobj__list_shift *s, uint64_t count)
+{
+    struct bag *bag = sobj__alloc(SOBJ_COUNT_BLOCKS, bag_bytes(count));
+    uint64_t len = s->len - count;
+
+    if (bag == NULL) {
+        sobj__list_shift_leave(s);
+        return SOBJ_NO_MEMORY;
+    }
+    bag->count = count;
+    /* Release: the lowering comes before the stores below (I3). The grace period of the
+     * gate's closing is enough for I2. */
+    sobj_store_release(&s->old->word, sobj__list_word(s->old) + SOBJ__LIST_POP - count);
+    SOBJ_PAUSE("list.cut");
+    sobj__list_read(s->old, len, bag->cells, count);
+    for (uint64_t i = 0; i < count; i++)
+        /* Release: who finds it empty sees the lowering (I3). */
+        sobj_store_release(sobj__list_place(s->old, len + i), SOBJ_NO_CELL);
+    sobj__gate_enter();
+    sobj__lock_acquire(&s->l->lock);
+    sobj__list_trim(s->old, len);
+    sobj__lock_release(&s->l->lock);
+    sobj__retire(bag, bag_end, bag_bytes(count));
+    open(s);
+    return SOBJ_OK;
+}
+
 enum sobj_status sobj_list_delete_slice(struct sobj_object *obj,
                                         const struct sobj_slice *slice)
 {
@@ -245,6 +295,9 @@ enum sobj_status sobj_list_delete_slice(struct sobj_object *obj,
     if (status != SOBJ_OK)
         return status;
     range = sobj__list_range_of(slice, s.len);
+    if (range.count != 0 && range.step == 1 && range.start + range.count == s.len &&
+        range.start >= range.count)
+        return cut_off(&s, range.count);
     struct sobj__list_body *fresh = NULL;
     if (range.count != 0) {
         fresh = without(&s, &range);
@@ -385,11 +438,13 @@ enum sobj_status sobj_list_permute(struct sobj_object *obj,
 }
 
 /* Takes `n` references to each item. */
-static void refer(const struct sobj__list_shift *s, uint64_t n)
+static void refer(const struct sobj__list_shift *s, uint32_t n)
 {
     for (uint64_t i = 0; i < s->len; i++) {
         sobj_cell c = sobj__list_peek(s->old, i);
-        for (uint64_t k = 0; sobj_is_pointer(c) && k < n; k++)
+        if (sobj_is_blob(c))
+            sobj_blob_ref(sobj_to_blob(c), n);
+        for (uint32_t k = 0; sobj_is_object(c) && k < n; k++)
             sobj_cell_ref(c);
     }
 }
@@ -407,6 +462,8 @@ enum sobj_status sobj_list_repeat(struct sobj_object *obj, uint64_t times)
         return status;
     if (s.len != 0 && times > SOBJ_LIST_MAX / s.len) {
         status = SOBJ_FULL;
+    } else if (s.len != 0 && times > UINT32_MAX) {
+        status = SOBJ_NO_MEMORY; /* also for counting the references */
     } else if (s.len != 0 && times != 1) {
         fresh = sobj__list_body_new(s.len * times);
         status = fresh != NULL ? SOBJ_OK : SOBJ_NO_MEMORY;
@@ -417,7 +474,7 @@ enum sobj_status sobj_list_repeat(struct sobj_object *obj, uint64_t times)
     }
     for (uint64_t k = 0; k < times; k++)
         sobj__list_move(fresh, k * s.len, s.old, 0, s.len);
-    refer(&s, times - 1);
+    refer(&s, (uint32_t)(times - 1));
     sobj__list_shift_end(&s, fresh, s.len * times, nothing);
     return SOBJ_OK;
 }

@@ -123,6 +123,25 @@ static enum sobj_status delete_step(struct sobj_object *l, const sobj_cell *cell
     drop(cells, 0);
     return sobj_list_delete_slice(l, &slice);
 }
+static enum sobj_status delete_end(struct sobj_object *l, const sobj_cell *cells)
+{
+    struct sobj_slice slice = {-400, INT64_MAX, 1};
+
+    drop(cells, 0);
+    for (int64_t i = N; i < 900; i++) {
+        enum sobj_status status = sobj_list_push(l, sobj_from_int(i), NULL);
+        if (status != SOBJ_OK) {
+            while (sobj_list_len(l) > N)
+                sobj_list_pop(l, -1, NULL);
+            return status;
+        }
+    }
+    enum sobj_status status = sobj_list_delete_slice(l, &slice);
+    expect(sobj_list_len(l) == (status == SOBJ_OK ? 500 : 900), "all or nothing");
+    while (sobj_list_len(l) > N)
+        sobj_list_pop(l, -1, NULL);
+    return status;
+}
 static enum sobj_status pop_front(struct sobj_object *l, const sobj_cell *cells)
 {
     struct number_out out = number_out();
@@ -172,6 +191,7 @@ static void test_faults(void)
         {assign_step, "assign with a step"},
         {delete_front, "delete the front"},
         {delete_step, "delete with a step"},
+        {delete_end, "delete the end"},
         {pop_front, "pop from the front"},
         {reverse, "reverse"},
         {repeat, "repeat"},

@@ -279,6 +279,21 @@ static void block_stops(void)
        "nobody sees it, nor waits");
     pause_end(&p);
     ok(sobj_list_len(l) == 2203 && list_at(l, -1) == 2099, "all of it is there");
+    struct job r = {.l = l, .index = 2002}, large = {.l = l, .index = 1203};
+    struct pause q;
+    ok(pause_at(&p, "list.cut", 0, job_cut, &large), "a large block is nearly cut off");
+    ok(sobj_list_len(l) == 1203 && list_at(l, 1203) == ABSENT && list_at(l, -1) == 1099,
+       "all of it has gone");
+    pause_end(&p);
+    ok(sobj_list_len(l) == 1203 && sobj_list_bytes(l) < 1203 * 12,
+       "and its memory, too");
+    list_extend(l, 5000, 1000);
+    ok(pause_at(&q, "list.shift", 0, job_cut, &large), "another one is to be cut off");
+    ok(pause_at(&p, "list.taken", 0, job_get_slowly, &r), "a reader has found an item");
+    pause_go(&q);
+    pause_end(&p);
+    pause_end(&q);
+    ok(taken(&r.out) == 5799, "which can be read while it looks at it");
     end(l, &b, "a block");
 }
 

@@ -29,6 +29,22 @@ static inline void job_get(void *context)
     j->status = sobj_list_get(j->l, j->index, &j->out.out);
 }
 
+static inline void take_slowly(struct sobj_out *out)
+{
+    SOBJ_PAUSE("list.taken");
+    take_number(out);
+}
+
+/* Stops at "list.taken", with an item that is a blob in its hands. */
+static inline void job_get_slowly(void *context)
+{
+    struct job *j = context;
+
+    j->out = number_out();
+    j->out.out.take = take_slowly;
+    j->status = sobj_list_get(j->l, j->index, &j->out.out);
+}
+
 static inline void job_get_many(void *context)
 {
     struct job *j = context;
