@@ -10,6 +10,8 @@
 #include "dict_keys.h"
 #include "flight.h"
 #include "ints.h"
+#include "list_check.h"
+#include "lists.h"
 #include "pause.h"
 #include "reclaim.h"
 #include "tap.h"
@@ -27,6 +29,7 @@ struct world {
     struct sobj_domain *domain;
     struct sobj_object *number; /* an AtomicInt that threads wait on */
     struct sobj_object *dict;   /* with flights, and keys that threads wait for */
+    struct sobj_object *list;   /* whose items move */
     struct sobj_object *things[8];
     uint64_t nonce[2];
     _Atomic(int) inside; /* threads in the write section of change_pair */
@@ -119,6 +122,32 @@ static void change_dict(struct world *w, struct rng *r)
     sobj_dict_key_unref(k);
 }
 
+/* In and beside the sections of those that close its gate. */
+static void change_list(struct world *w, struct rng *r)
+{
+    int64_t len = (int64_t)sobj_list_len(w->list), v = (int64_t)rng_below(r, 9);
+
+    switch (rng_below(r, 6)) {
+    case 0:
+        sobj_list_insert(w->list, len / 2, cell_of(v));
+        break;
+    case 1:
+        sobj_list_delete(w->list, 0);
+        break;
+    case 2:
+        sobj_list_reverse(w->list);
+        break;
+    case 3:
+        sobj_list_set(w->list, (int64_t)rng_below(r, 20), cell_of(v));
+        break;
+    default:
+        if (len < 100)
+            list_extend(w->list, v, 5);
+        else
+            list_pop(w->list);
+    }
+}
+
 static void free_word(void *p) { sobj__free(SOBJ_COUNT_BLOCKS, p, 8); }
 
 static void retire_words(void)
@@ -133,7 +162,7 @@ static void retire_words(void)
 
 static void churn(struct world *w, struct rng *r)
 {
-    switch (rng_below(r, 5)) {
+    switch (rng_below(r, 6)) {
     case 0:
         change_pair(w);
         break;
@@ -145,6 +174,9 @@ static void churn(struct world *w, struct rng *r)
         break;
     case 2:
         change_number(w, r);
+        break;
+    case 4:
+        change_list(w, r);
         break;
     default:
         retire_words();
@@ -213,6 +245,7 @@ static void check_child(struct world *w, bool again)
     expect(sobj_load_seq_cst(&sobj__flights.lock.state) == 0, "flights unlocked");
     for (uint32_t i = 0; i < SOBJ__FLIGHT_BUCKETS; i++)
         expect(sobj__flights.buckets[i] == NULL, "no flight without its thread");
+    list_check(w->list, "in the child");
     value = sobj_atomic_int_get(w->number);
     expect(sobj_atomic_int_wait(w->number, value, sobj_clock() + 1000, w->domain,
                                 &value) == SOBJ_TIMEOUT,
@@ -280,6 +313,7 @@ static void test_fork_while_working(void)
     w.domain = sobj_domain_new(1);
     w.number = new_int(0);
     w.dict = dict_new();
+    w.list = list_new();
     for (int i = 0; i < 8; i++)
         w.things[i] = thing_new();
     forked_world = &w;
@@ -292,6 +326,7 @@ static void test_fork_while_working(void)
         sobj_unref(w.things[i]);
     sobj_unref(w.number);
     sobj_unref(w.dict);
+    sobj_unref(w.list);
     sobj_domain_free(w.domain);
     balance_check(&b, "in the parent");
 }
