@@ -457,22 +457,13 @@ static void test_get_many(void)
 
 /* ---- edges */
 
-static sobj_cell hosted_cell(int64_t v)
-{
-    struct sobj_blob *b = sobj_blob_new(SOBJ_BLOB_STREAM, SOBJ_STREAM_HOSTED, 8, 0, -1);
-
-    if (b == NULL)
-        abort();
-    memcpy(b->data, &v, 8);
-    return sobj_from_blob(b);
-}
-
 static void test_hosted(void)
 {
     struct balance b = balance_begin();
     struct sobj_object *l = list_with(3);
     struct number_out out = number_out();
-    sobj_cell h = hosted_cell(7), same_one = hosted_cell(7), other = hosted_cell(8);
+    sobj_cell h = hosted_cell_of(7), same_one = hosted_cell_of(7),
+              other = hosted_cell_of(8);
 
     sobj_cell_ref(h);
     ok(sobj_list_set(l, 1, h) == SOBJ_OK && list_at(l, 1) == 7, "a hosted value");

@@ -66,16 +66,11 @@ static inline void job_set(void *context)
     j->status = sobj_list_set(j->l, j->index, cell_of(j->value));
 }
 
-/* A value that the host may be unable to make. */
 static inline void job_set_hosted(void *context)
 {
     struct job *j = context;
-    struct sobj_blob *b = sobj_blob_new(SOBJ_BLOB_STREAM, SOBJ_STREAM_HOSTED, 8, 0, -1);
 
-    if (b == NULL)
-        abort();
-    memcpy(b->data, &j->value, 8);
-    j->status = sobj_list_set(j->l, j->index, sobj_from_blob(b));
+    j->status = sobj_list_set(j->l, j->index, hosted_cell_of(j->value));
 }
 
 static inline void job_exchange(void *context)

@@ -31,6 +31,17 @@ static inline sobj_cell cell_of(int64_t v)
     return c;
 }
 
+/* The same as a value that the host may be unable to make (sobj_cell_is_hosted). */
+static inline sobj_cell hosted_cell_of(int64_t v)
+{
+    struct sobj_blob *b = sobj_blob_new(SOBJ_BLOB_STREAM, SOBJ_STREAM_HOSTED, 8, 0, -1);
+
+    if (b == NULL)
+        abort();
+    memcpy(b->data, &v, 8);
+    return sobj_from_blob(b);
+}
+
 /* What a cell says that is kept alive by somebody. */
 static inline int64_t number_of(sobj_cell c)
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The list under many hands: what members put in and what they take out must balance at
  * the end, whatever was appended, removed, exchanged, inserted, moved and added to
- * meanwhile; what a reader finds below a length that it has seen is an item; memory stays
- * bounded. The list is long enough for segments and directories to come and go. */
+ * meanwhile, values among it that the host may be unable to make; what a reader finds
+ * below a length that it has seen is an item; memory stays bounded. The list is long
+ * enough for segments and directories to come and go. */
 #include "crew.h"
 #include "list_check.h"
 #include "list_internal.h"
@@ -35,6 +36,38 @@ static bool is_value(int64_t v) { return (v & (UNIT - 1) & ~(int64_t)3) == 0; }
 
 /* ---- what members do */
 
+static void take_unhosted(struct sobj_out *out)
+{
+    expect(!sobj_cell_is_hosted(out->cell), "a hosted value is handed out");
+    take_number(out);
+}
+
+/* Removes the last item. A hosted value is looked at first, and removed if it is still
+ * there. */
+static void pop_one(struct world *w)
+{
+    struct number_out out = number_out(), seen = number_out();
+    sobj_cell e;
+
+    out.out.take = take_unhosted;
+    switch (sobj_list_pop(w->l, -1, &out.out)) {
+    case SOBJ_OK:
+        expect(is_value(taken(&out)), "popped %lld", (long long)taken(&out));
+        count_out(w, taken(&out));
+        break;
+    case SOBJ_BAD_OPERAND:
+        if (sobj_list_get(w->l, -1, &seen.out) != SOBJ_OK)
+            break;
+        e = hosted_cell_of(taken(&seen));
+        if (sobj_list_delete_if(w->l, -1, e) == SOBJ_OK)
+            count_out(w, taken(&seen));
+        sobj_cell_unref(e);
+        break;
+    default:
+        break;
+    }
+}
+
 static void at_the_end(struct world *w, struct rng *r)
 {
     int64_t v = some_value(r);
@@ -52,11 +85,8 @@ static void at_the_end(struct world *w, struct rng *r)
         count_in(w, v);
         expect(sobj_list_push(w->l, cell_of(v), &at) == SOBJ_OK, "push");
     } else {
-        for (n = n * 2 + 1; n != 0; n--) {
-            v = list_pop(w->l);
-            expect(v == ABSENT || is_value(v), "popped %lld", (long long)v);
-            count_out(w, v == ABSENT ? 0 : v);
-        }
+        for (n = n * 2 + 1; n != 0; n--)
+            pop_one(w);
     }
 }
 
@@ -70,6 +100,7 @@ static void at_an_index(struct world *w, struct rng *r)
     i = rng_below(r, 2) ? i : rng_below(r, 2) ? -1 : (int64_t)len - 1;
     switch (rng_below(r, 4)) {
     case 0:
+        out.out.take = take_unhosted;
         if (sobj_list_exchange(w->l, i, cell_of(v), &out.out) == SOBJ_OK) {
             count_in(w, v);
             count_out(w, taken(&out));
@@ -84,7 +115,8 @@ static void at_an_index(struct world *w, struct rng *r)
         if (seen == ABSENT)
             break;
         e = cell_of(seen);
-        if (sobj_list_compare_and_set(w->l, i, e, cell_of(v)) == SOBJ_OK) {
+        sobj_cell c = rng_below(r, 16) == 0 ? hosted_cell_of(v) : cell_of(v);
+        if (sobj_list_compare_and_set(w->l, i, e, c) == SOBJ_OK) {
             count_in(w, v);
             count_out(w, seen);
         }
@@ -121,6 +153,7 @@ static void move(struct world *w, struct rng *r)
         expect(sobj_list_insert(w->l, i, cell_of(v)) == SOBJ_OK, "insert");
         break;
     case 1:
+        out.out.take = take_unhosted;
         if (sobj_list_pop(w->l, i, &out.out) == SOBJ_OK)
             count_out(w, taken(&out));
         break;
