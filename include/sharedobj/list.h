@@ -13,7 +13,8 @@
  *   of few items, at the end
  *   clear replace          a spin lock   a new body           its turn (*)
  *   insert delete assign   a gate        a new body           its turn, and a grace period
- *   reverse repeat permute
+ *   delete_if reverse
+ *   repeat permute
  *   large extend
  *   freeze copy            a gate        the copy             its turn, and a grace period
  *
