@@ -6,7 +6,7 @@
 #include "array_type.h"
 
 #include "args.h"
-#include "dict_type.h"
+#include "deepcopy.h"
 #include "errors.h"
 
 /* ---- indexes */
@@ -405,7 +405,7 @@ static PyObject *array_copy(PyObject *self, PyObject *unused)
 static PyObject *array_deepcopy(PyObject *self, PyObject *memo)
 {
     PyObject *copy = NULL;
-    int result = sobj_dict_deepcopy_first(self, memo, &copy);
+    int result = sobj_deepcopy_first(self, memo, &copy);
 
     return result == 0 ? array_copy(self, NULL) : copy;
 }

@@ -154,9 +154,6 @@ PyObject *sobj_dict_freeze_all(PyObject *self, PyObject *unused);
 PyObject *sobj_dict_get_frozen(PyObject *self, void *closure);
 PyObject *sobj_dict_copy_all(PyObject *self, PyObject *unused);
 PyObject *sobj_dict_deepcopy(PyObject *self, PyObject *memo);
-/* A handle from local() is copied as the one that will be met inside, so that the copy is
- * made once. Returns: 1 and its deep copy; 0: `self` is that one; -1 with an exception. */
-int sobj_dict_deepcopy_first(PyObject *self, PyObject *memo, PyObject **copy);
 /* Takes the content of one moment into `result`. `put` makes what it needs of an entry,
  * of which there is the value only if `values`; it returns 0, or -1 with an exception.
  * Returns: `result`; NULL with an exception. Consumes: `result`, which may be NULL. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* SharedDict and SharedSet as a whole: what happens to all of one at one moment. */
+#include "deepcopy.h"
 #include "dict_type.h"
 #include "errors.h"
 
@@ -183,47 +184,6 @@ PyObject *sobj_dict_copy_all(PyObject *op, PyObject *unused)
                              : sobj_raise(self->state, status);
 }
 
-/* memo[id(object)] = copy */
-static int remember(PyObject *memo, PyObject *object, PyObject *copy)
-{
-    PyObject *id = PyLong_FromVoidPtr(object);
-    int result = id != NULL ? PyObject_SetItem(memo, id, copy) : -1;
-
-    Py_XDECREF(id);
-    return result;
-}
-
-/* Returns: copy.deepcopy; NULL with an exception. */
-static PyObject *deepcopy_function(void)
-{
-    PyObject *module = PyImport_ImportModule("copy"), *function = NULL;
-
-    if (module != NULL)
-        function = PyObject_GetAttrString(module, "deepcopy");
-    Py_XDECREF(module);
-    return function;
-}
-
-int sobj_dict_deepcopy_first(PyObject *op, PyObject *memo, PyObject **copy)
-{
-    SobjHandle *self = (SobjHandle *)op;
-    PyObject *first, *deep = NULL;
-    int result;
-
-    sobj_ref(self->core);
-    first = sobj_handle_for(self->state, self->core);
-    result = first == NULL ? -1 : first != op;
-    if (result == 1) {
-        deep = deepcopy_function();
-        *copy =
-            deep != NULL ? PyObject_CallFunctionObjArgs(deep, first, memo, NULL) : NULL;
-        result = *copy != NULL ? 1 : -1;
-    }
-    Py_XDECREF(deep);
-    Py_XDECREF(first);
-    return result;
-}
-
 const char sobj_dict_deepcopy_doc[] = PyDoc_STR("__deepcopy__($self, memo, /)\n--\n\n"
               "Return a new SharedDict whose values are deep copies: containers that it\n"
               "holds are copied too, channels and atomics stay the same objects.");
@@ -233,14 +193,14 @@ PyObject *sobj_dict_deepcopy(PyObject *op, PyObject *memo)
     SobjHandle *self = (SobjHandle *)op;
     PyObject *copy = NULL, *deep, *plain = NULL, *key, *value, *copied;
     Py_ssize_t position = 0;
-    int result = sobj_dict_deepcopy_first(op, memo, &copy);
+    int result = sobj_deepcopy_first(op, memo, &copy);
 
     if (result != 0)
         return result == 1 ? copy : NULL;
     result = -1;
-    deep = deepcopy_function();
+    deep = sobj_deepcopy_function();
     copy = deep != NULL ? sobj_dict_new_handle(self->state, 0) : NULL;
-    if (copy == NULL || remember(memo, op, copy) < 0)
+    if (copy == NULL || sobj_deepcopy_remember(memo, op, copy) < 0)
         goto done;
     /* A dict of our own: nobody who does not search the memory for it changes it. */
     plain = sobj_dict_snapshot(op, NULL);

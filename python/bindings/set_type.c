@@ -6,6 +6,7 @@
  * The core is a table of its own type, whose keys all have the same immediate value. */
 #include "set_type.h"
 
+#include "deepcopy.h"
 #include "dict_type.h"
 #include "errors.h"
 #include "set_algebra.h"
@@ -251,7 +252,7 @@ PyDoc_STRVAR(deepcopy_doc, "__deepcopy__($self, memo, /)\n--\n\n"
 static PyObject *set_deepcopy(PyObject *self, PyObject *memo)
 {
     PyObject *copy = NULL;
-    int done = sobj_dict_deepcopy_first(self, memo, &copy);
+    int done = sobj_deepcopy_first(self, memo, &copy);
 
     return done == 0 ? sobj_dict_copy_all(self, NULL) : copy;
 }
