@@ -146,7 +146,7 @@ struct advice {
 
 /* For these and their subclasses. */
 static const struct advice mutables[] = {
-    {&PyList_Type, "use tuple(x)"},
+    {&PyList_Type, "use tuple(x) or a SharedList"},
     {&PyDict_Type, "use a SharedDict"},
     {&PySet_Type, "use frozenset(x) or a SharedSet"},
     {&PyByteArray_Type, "use bytes(x)"},

@@ -24,6 +24,7 @@ static const char *const kinds[SOBJ_TYPES] = {
     [SOBJ_TYPE_SET] = "SharedSet",
     [SOBJ_TYPE_CHANNEL] = "Channel",
     [SOBJ_TYPE_ARRAY] = "SharedArray",
+    [SOBJ_TYPE_LIST] = "SharedList",
 };
 
 const char *sobj_registry_kind(enum sobj_type type) { return kinds[type]; }

@@ -129,7 +129,7 @@ enum sobj_error {
     X(deletion) /* DELETE */                                                           \
     X(dict_iterator)                                                                   \
     X(dict_keys) X(dict_values) X(dict_items)                                          \
-    X(array_iterator)
+    X(array_iterator) X(list_iterator)
 
 struct sobj_dict_cache;
 
@@ -191,6 +191,7 @@ int sobj_atomic_int_exec(PyObject *module, struct sobj_state *state);
 int sobj_dict_exec(PyObject *module, struct sobj_state *state);
 int sobj_set_exec(PyObject *module, struct sobj_state *state);
 int sobj_array_exec(PyObject *module, struct sobj_state *state);
+int sobj_list_exec(PyObject *module, struct sobj_state *state);
 /* Returns: the handle of the process-wide registry, a new reference, or NULL. */
 PyObject *sobj_dict_registry(PyObject *module);
 int sobj_channel_exec(PyObject *module, struct sobj_state *state);

@@ -7,7 +7,15 @@ UnresolvedError.
 """
 
 # Not collections.abc: this one is there in every interpreter, whatever its path.
-from _collections_abc import ItemsView, KeysView, MutableMapping, MutableSet, Sequence, ValuesView
+from _collections_abc import (
+    ItemsView,
+    KeysView,
+    MutableMapping,
+    MutableSequence,
+    MutableSet,
+    Sequence,
+    ValuesView,
+)
 
 from . import _sharedobj
 from ._sharedobj import (
@@ -17,6 +25,7 @@ from ._sharedobj import (
     Channel,
     SharedArray,
     SharedDict,
+    SharedList,
     SharedSet,
     __version__,
     attach,
@@ -61,6 +70,7 @@ __all__ = [
     "NotShareableError",
     "SharedArray",
     "SharedDict",
+    "SharedList",
     "SharedSet",
     "UnresolvedError",
     "__version__",
@@ -78,6 +88,7 @@ __all__ = [
 ]
 
 MutableMapping.register(SharedDict)
+MutableSequence.register(SharedList)
 MutableSet.register(SharedSet)
 Sequence.register(SharedArray)
 KeysView.register(_sharedobj.SharedDictKeys)

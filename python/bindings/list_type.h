@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of the type SharedList share. */
+#ifndef SOBJ_PY_LIST_TYPE_H
+#define SOBJ_PY_LIST_TYPE_H
+
+#include "convert.h"
+#include "handle.h"
+#include "sharedobj/list.h"
+
+static inline bool sobj_list_check(PyObject *obj)
+{
+    return sobj_handle_check(obj) &&
+           sobj_type_of(sobj_handle_core(obj)) == SOBJ_TYPE_LIST;
+}
+
+/* list_type.c */
+
+/* Returns: the handle of a new, empty list; NULL with an exception. */
+PyObject *sobj_list_new_handle(struct sobj_state *state);
+/* Returns: the item; NULL with an exception, or without one: the index is out of range. */
+PyObject *sobj_list_item(SobjHandle *self, int64_t index);
+/* Raises what a status that is not OK means; `out_of_range` is the message of NOT_FOUND.
+ * Returns: NULL. */
+PyObject *sobj_list_raise(SobjHandle *self, enum sobj_status status,
+                          const char *out_of_range);
+/* The same, and None for OK. */
+PyObject *sobj_list_none(SobjHandle *self, enum sobj_status status);
+
+/* ---- list_cells.c: many values at once. */
+
+/* Cells on their way into a list. */
+struct sobj_cells {
+    sobj_cell *cells; /* references */
+    size_t count, capacity;
+    struct sobj_list_copy copy; /* its cells are those above, if they are not ours */
+};
+
+/* Encodes what an iterable gives; the content of a SharedList is that of one moment.
+ * Returns: 0; -1 with an exception, and nothing is held. */
+int sobj_cells_gather(struct sobj_state *state, PyObject *source, struct sobj_cells *c);
+/* Frees the memory. The references went to the core, which consumes them in any case. */
+void sobj_cells_given(struct sobj_cells *c);
+/* Drops the references too. */
+void sobj_cells_drop(struct sobj_cells *c);
+/* Returns: a plain list of what the cells mean; NULL with an exception. */
+PyObject *sobj_cells_decode(struct sobj_state *state, const sobj_cell *cells, size_t n);
+
+/* A walk over a list that changes meanwhile: the items at the indexes from `next` on, as
+ * they are when the walk comes by, some at a time. */
+#define SOBJ_WALK_CHUNK 32
+struct sobj_list_walk {
+    struct sobj_object *core;
+    uint64_t next; /* the index after those that were taken */
+    size_t count, used;
+    struct sobj_out outs[SOBJ_WALK_CHUNK]; /* those not used yet are references */
+};
+void sobj_list_walk_init(struct sobj_list_walk *w, struct sobj_object *core,
+                         uint64_t from);
+/* Returns: whether there is one more, and a reference, the caller's, in `*cell`. */
+bool sobj_list_walk_next(struct sobj_list_walk *w, sobj_cell *cell);
+/* The index of what was given last. */
+static inline uint64_t sobj_list_walk_index(const struct sobj_list_walk *w)
+{
+    return w->next - w->count + w->used - 1;
+}
+void sobj_list_walk_fini(struct sobj_list_walk *w);
+/* Returns: a plain list of what a walk shows; NULL with an exception. */
+PyObject *sobj_list_walked(SobjHandle *self);
+
+/* ---- list_iter.c */
+PyObject *sobj_list_iter(PyObject *self);
+PyObject *sobj_list_reversed(PyObject *self, PyObject *unused);
+extern const char sobj_list_reversed_doc[];
+int sobj_list_iter_exec(PyObject *module, struct sobj_state *state);
+
+/* ---- list_slices.c */
+PyObject *sobj_list_get_slice(SobjHandle *self, PyObject *slice);
+/* `value` NULL: deletes. Returns: 0; -1 with an exception. */
+int sobj_list_set_slice(SobjHandle *self, PyObject *slice, PyObject *value);
+/* Copies (a slice of) the content of one moment. Returns: a new handle; NULL with an
+ * exception. */
+PyObject *sobj_list_copy_part(SobjHandle *self, const struct sobj_slice *slice);
+
+/* ---- list_search.c */
+int sobj_list_contains(PyObject *self, PyObject *value);
+PyObject *sobj_list_index(PyObject *self, PyObject *const *args, Py_ssize_t count);
+PyObject *sobj_list_count(PyObject *self, PyObject *value);
+PyObject *sobj_list_remove(PyObject *self, PyObject *value);
+PyObject *sobj_list_richcompare(PyObject *self, PyObject *other, int op);
+PyObject *sobj_list_repr(PyObject *self);
+extern const char sobj_list_index_doc[], sobj_list_count_doc[], sobj_list_remove_doc[];
+#define SOBJ_LIST_SEARCH_METHODS                                                       \
+    {"index", (PyCFunction)(void (*)(void))sobj_list_index, METH_FASTCALL,             \
+     sobj_list_index_doc},                                                             \
+        {"count", sobj_list_count, METH_O, sobj_list_count_doc},                       \
+    {                                                                                  \
+        "remove", sobj_list_remove, METH_O, sobj_list_remove_doc                       \
+    }
+
+/* ---- list_whole.c */
+PyObject *sobj_list_add_all(PyObject *self, PyObject *iterable);
+PyObject *sobj_list_empty(PyObject *self, PyObject *unused);
+PyObject *sobj_list_replace_all(PyObject *self, PyObject *iterable);
+PyObject *sobj_list_turn(PyObject *self, PyObject *unused);
+PyObject *sobj_list_snapshot(PyObject *self, PyObject *unused);
+PyObject *sobj_list_copy_all(PyObject *self, PyObject *unused);
+PyObject *sobj_list_deepcopy(PyObject *self, PyObject *memo);
+PyObject *sobj_list_freeze_all(PyObject *self, PyObject *unused);
+PyObject *sobj_list_get_frozen(PyObject *self, void *closure);
+PyObject *sobj_list_concat(PyObject *self, PyObject *other);
+PyObject *sobj_list_times(PyObject *self, Py_ssize_t n);
+PyObject *sobj_list_inplace_concat(PyObject *self, PyObject *other);
+PyObject *sobj_list_inplace_times(PyObject *self, Py_ssize_t n);
+extern const char sobj_list_extend_doc[], sobj_list_clear_doc[];
+extern const char sobj_list_replace_doc[], sobj_list_reverse_doc[];
+extern const char sobj_list_snapshot_doc[], sobj_list_copy_doc[];
+extern const char sobj_list_shallow_copy_doc[], sobj_list_deepcopy_doc[];
+extern const char sobj_list_freeze_doc[];
+#define SOBJ_LIST_WHOLE_METHODS                                                        \
+    {"extend", sobj_list_add_all, METH_O, sobj_list_extend_doc},                       \
+        {"clear", sobj_list_empty, METH_NOARGS, sobj_list_clear_doc},                  \
+        {"replace", sobj_list_replace_all, METH_O, sobj_list_replace_doc},             \
+        {"reverse", sobj_list_turn, METH_NOARGS, sobj_list_reverse_doc},               \
+        {"snapshot", sobj_list_snapshot, METH_NOARGS, sobj_list_snapshot_doc},         \
+        {"copy", sobj_list_copy_all, METH_NOARGS, sobj_list_copy_doc},                 \
+        {"__copy__", sobj_list_copy_all, METH_NOARGS, sobj_list_shallow_copy_doc},     \
+        {"__deepcopy__", sobj_list_deepcopy, METH_O, sobj_list_deepcopy_doc},          \
+    {                                                                                  \
+        "freeze", sobj_list_freeze_all, METH_NOARGS, sobj_list_freeze_doc              \
+    }
+#define SOBJ_LIST_OPERATOR_SLOTS                                                       \
+    {Py_sq_concat, sobj_list_concat}, {Py_sq_repeat, sobj_list_times},                 \
+        {Py_sq_inplace_concat, sobj_list_inplace_concat},                              \
+    {                                                                                  \
+        Py_sq_inplace_repeat, sobj_list_inplace_times                                  \
+    }
+
+/* ---- list_sort.c */
+PyObject *sobj_list_sort(PyObject *self, PyObject *const *args, Py_ssize_t count,
+                         PyObject *keywords);
+extern const char sobj_list_sort_doc[];
+
+#endif
