@@ -19,12 +19,9 @@
 
 /* The kinds as tokens spell them, by enum sobj_type. */
 static const char *const kinds[SOBJ_TYPES] = {
-    [SOBJ_TYPE_ATOMIC_INT] = "AtomicInt",
-    [SOBJ_TYPE_DICT] = "SharedDict",
-    [SOBJ_TYPE_SET] = "SharedSet",
-    [SOBJ_TYPE_CHANNEL] = "Channel",
-    [SOBJ_TYPE_ARRAY] = "SharedArray",
-    [SOBJ_TYPE_LIST] = "SharedList",
+    [SOBJ_TYPE_ATOMIC_INT] = "AtomicInt", [SOBJ_TYPE_DICT] = "SharedDict",
+    [SOBJ_TYPE_SET] = "SharedSet",        [SOBJ_TYPE_CHANNEL] = "Channel",
+    [SOBJ_TYPE_ARRAY] = "SharedArray",    [SOBJ_TYPE_LIST] = "SharedList",
 };
 
 const char *sobj_registry_kind(enum sobj_type type) { return kinds[type]; }

@@ -128,8 +128,7 @@ enum sobj_error {
     X(missing)  /* MISSING */                                                          \
     X(deletion) /* DELETE */                                                           \
     X(dict_iterator)                                                                   \
-    X(dict_keys) X(dict_values) X(dict_items)                                          \
-    X(array_iterator) X(list_iterator)
+    X(dict_keys) X(dict_values) X(dict_items) X(array_iterator) X(list_iterator)
 
 struct sobj_dict_cache;
 

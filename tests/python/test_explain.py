@@ -33,7 +33,7 @@ def numpy_like(name, base):
 @pytest.mark.parametrize(
     "value, text",
     [
-        ([1], r"^value is a list; use tuple\(x\), or send it through a Channel, which makes a c"),
+        ([1], r"^value is a list; use tuple\(x\) or a SharedList, or send it through a Channel, "),
         ({}, r"^value is a dict; use a SharedDict, or send it through a Channel"),
         (set(), r"^value is a set; use frozenset\(x\) or a SharedSet, or send"),
         (bytearray(), r"^value is a bytearray; use bytes\(x\), or send"),

@@ -113,6 +113,34 @@ def test_shared_set() -> None:
     assert_type(so.SharedSet(), so.SharedSet[Any])
 
 
+def test_shared_list() -> None:
+    items: so.SharedList[int] = so.SharedList([3, 1, 2])
+    assert_type(items[0], int)
+    assert_type(items[:2], so.SharedList[int])
+    assert_type(items.push(4), int)
+    assert_type(items.pop(), int)
+    assert_type(items.exchange(0, 5), int)
+    assert_type(items.increment(0), int)
+    assert_type(items.compare_and_set(0, 6, 7), bool)
+    assert_type(items.snapshot(), list[int])
+    assert_type(items.copy(), so.SharedList[int])
+    assert_type(items + ["a"], so.SharedList[int | str])
+    assert_type(2 * items, so.SharedList[int])
+    assert_type([item for item in reversed(items)], list[int])
+    items += (8, 9)
+    assert_type(items, so.SharedList[int])
+    items.sort(key=lambda item: -item, reverse=True)
+    items[1:3] = {10}
+    del items[0]
+    with pytest.raises(TypeError):
+        hash(items)
+    with pytest.raises(TypeError):
+        items + (1,)  # type: ignore[operator]
+    items.append("text")  # type: ignore[arg-type]
+    assert items == [10, 8, 9, "text"]
+    assert_type(so.SharedList(), so.SharedList[Any])
+
+
 def test_channel() -> None:
     channel: so.Channel[list[int]] = so.Channel(2)
     with channel:
