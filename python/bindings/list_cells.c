@@ -159,6 +159,10 @@ static int gather_range(PyObject *range, struct sobj_cells *c)
         return result;
     if (n == 0)
         return 1;
+    if ((uint64_t)n > SOBJ_LIST_MAX) {
+        PyErr_NoMemory();
+        return -1;
+    }
     if (__builtin_mul_overflow(step, (long long)n - 1, &last) ||
         __builtin_add_overflow(last, start, &last) || !sobj_int_fits(start) ||
         !sobj_int_fits(last))
