@@ -108,7 +108,7 @@ PyObject *sobj_list_index(PyObject *op, PyObject *const *args, Py_ssize_t count)
         return NULL;
     found = find(self, args[0], start, stop, &index, NULL);
     if (found == 0)
-        PyErr_SetString(PyExc_ValueError, "SharedList.index(x): x not in SharedList");
+        PyErr_SetString(PyExc_ValueError, "list.index(x): x not in list");
     return found > 0 ? PyLong_FromUnsignedLongLong(index) : NULL;
 }
 
@@ -153,8 +153,7 @@ PyObject *sobj_list_remove(PyObject *op, PyObject *value)
     do {
         found = find(self, value, 0, UINT64_MAX, &index, &cell);
         if (found == 0)
-            PyErr_SetString(PyExc_ValueError,
-                            "SharedList.remove(x): x not in SharedList");
+            PyErr_SetString(PyExc_ValueError, "list.remove(x): x not in list");
         if (found <= 0)
             return NULL;
         status = sobj_list_delete_if(self->core, (int64_t)index, cell);

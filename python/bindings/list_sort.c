@@ -105,7 +105,7 @@ static int order_of(PyObject *indexes, uint64_t *order, size_t n)
     if (filled == n)
         return 0;
     if (!PyErr_Occurred())
-        PyErr_SetString(PyExc_ValueError, "SharedList modified during sort");
+        PyErr_SetString(PyExc_ValueError, "list modified during sort");
     return -1;
 }
 
@@ -172,8 +172,9 @@ PyObject *sobj_list_sort(PyObject *op, PyObject *const *args, Py_ssize_t count,
 {
     static const char *const names[] = {"key", "reverse", NULL};
     static const struct sobj_signature signature = {"sort", names, 0, 0};
+    SobjHandle *self = (SobjHandle *)op;
     PyObject *given[2] = {Py_None, Py_False};
-    uint64_t first = 0, len = 0;
+    uint64_t most = 0, len = 0;
     int sorted = 0;
 
     if (sobj_args(&signature, args, count, keywords, given) < 0)
@@ -181,15 +182,15 @@ PyObject *sobj_list_sort(PyObject *op, PyObject *const *args, Py_ssize_t count,
     for (int round = 0; sorted == 0 && round < ROUNDS; round++) {
         if (round != 0 && PyErr_CheckSignals() < 0)
             return NULL;
-        sorted = sort_once((SobjHandle *)op, given[0], given[1], &len);
+        sorted = sort_once(self, given[0], given[1], &len);
         if (round == 0)
-            first = len;
-        else if (len > GROWTH * first + GROWTH_MIN)
+            most = GROWTH * len + GROWTH_MIN;
+        if (sobj_list_len(self->core) > most)
             break;
     }
     if (sorted == 0)
         PyErr_SetString(PyExc_ValueError,
-                        "SharedList modified during sort, again and again; it is as it "
+                        "list modified during sort, again and again; it is as it "
                         "was: let the threads that change it pause, or use "
                         "l.replace(sorted(l)) if what they change may be lost");
     return sorted > 0 ? Py_NewRef(Py_None) : NULL;

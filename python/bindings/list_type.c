@@ -8,7 +8,8 @@
 #include "dict_type.h"
 #include "errors.h"
 
-#define OUT_OF_RANGE "SharedList index out of range"
+/* The messages that list has: programs look for them. */
+#define OUT_OF_RANGE "list index out of range"
 
 /* ---- reading */
 
@@ -52,8 +53,7 @@ static inline int index_of(PyObject *object, int64_t *index)
 
 static PyObject *not_an_index(PyObject *object)
 {
-    PyErr_Format(PyExc_TypeError,
-                 "SharedList indices must be integers or slices, not %.200s",
+    PyErr_Format(PyExc_TypeError, "list indices must be integers or slices, not %.200s",
                  Py_TYPE(object)->tp_name);
     return NULL;
 }
@@ -119,7 +119,7 @@ static int store(SobjHandle *self, int64_t index, PyObject *value)
     }
     if (status == SOBJ_OK)
         return 0;
-    sobj_list_raise(self, status, "SharedList assignment index out of range");
+    sobj_list_raise(self, status, "list assignment index out of range");
     return -1;
 }
 
@@ -257,7 +257,7 @@ static PyObject *list_pop(PyObject *op, PyObject *const *args, Py_ssize_t count)
     if (status == SOBJ_OK)
         return sobj_value_out_finish(&out);
     if (status == SOBJ_EMPTY)
-        PyErr_SetString(PyExc_IndexError, "pop from empty SharedList");
+        PyErr_SetString(PyExc_IndexError, "pop from empty list");
     else if (status != SOBJ_BAD_OPERAND)
         sobj_list_raise(self, status, "pop index out of range");
     return value;

@@ -105,11 +105,11 @@ def test_index_and_store():
         with pytest.raises(IndexError):
             s.compare_and_set(wrong, 11, 12)
     for wrong in ("0", 0.0, None, (0,)):
-        with pytest.raises(TypeError, match="SharedList indices must be integers or slices, not"):
+        with pytest.raises(TypeError, match="list indices must be integers or slices, not"):
             s[wrong]
-        with pytest.raises(TypeError, match="SharedList indices must be integers or slices, not"):
+        with pytest.raises(TypeError, match="list indices must be integers or slices, not"):
             s[wrong] = 1
-        with pytest.raises(TypeError, match="SharedList indices must be integers or slices, not"):
+        with pytest.raises(TypeError, match="list indices must be integers or slices, not"):
             del s[wrong]
         with pytest.raises(TypeError):
             s.exchange(wrong, 1)
@@ -173,7 +173,7 @@ def test_pop():
         s.pop(None)
     s.clear()
     for index in ((), (0,), (5,)):
-        with pytest.raises(IndexError, match="pop from empty SharedList"):
+        with pytest.raises(IndexError, match="pop from empty list"):
             s.pop(*index)
 
 
@@ -183,7 +183,7 @@ def test_remove():
     s.remove(True)
     assert s == [1.0, True, (1, 2), "a"]
     s.remove((1, 2))
-    with pytest.raises(ValueError, match="not in SharedList"):
+    with pytest.raises(ValueError, match="not in list"):
         s.remove("z")
     with pytest.raises(TypeError):
         s.remove()
@@ -473,7 +473,7 @@ def test_contains_index_count():
         assert s.count(x) == plain.count(x)
     for x in ["b", 2, (1,), [], object(), math.nan, 2**60]:
         assert x not in s and s.count(x) == 0
-        with pytest.raises(ValueError, match="not in SharedList"):
+        with pytest.raises(ValueError, match="not in list"):
             s.index(x)
     long = SharedList(i % 100 for i in range(1000))
     plain = list(long)

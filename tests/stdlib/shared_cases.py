@@ -1,6 +1,6 @@
 """Runs cases of the standard library's test suite on our types, in a process of its own.
 
-usage: shared_cases.py mapping|dict|set|mixed [PATH]   PATH: a further folder of the package `test`
+usage: shared_cases.py mapping|dict|set|mixed|sequence|list [PATH]   PATH: a further folder of the package `test`
 
 Prints one JSON object: {"Class.case": [outcome, last line of the report]}, with the outcomes
 ok, failed, skipped, and left: it has passed, but left something of ours alive.
@@ -17,7 +17,7 @@ import unittest
 from pathlib import Path
 
 import sharedobj
-from sharedobj import SharedDict, SharedSet, _sharedobj
+from sharedobj import SharedDict, SharedList, SharedSet, _sharedobj
 
 
 class UseSharedDict(ast.NodeTransformer):
@@ -89,6 +89,27 @@ class UseSharedSet(ast.NodeTransformer):
         return self.call(node, ast.GeneratorExp(node.elt, node.generators))
 
 
+class UseSharedList(ast.NodeTransformer):
+    """Where the source says list, [...] or [x for ...], it shall mean SharedList."""
+
+    def visit_Name(self, node):
+        if node.id == "list":
+            return ast.copy_location(ast.Name("SharedList", node.ctx), node)
+        return node
+
+    def visit_List(self, node):
+        self.generic_visit(node)
+        if not isinstance(node.ctx, ast.Load):
+            return node
+        new = ast.Call(ast.Name("SharedList", ast.Load()), [node], [])
+        return ast.copy_location(new, node)
+
+    def visit_ListComp(self, node):
+        self.generic_visit(node)
+        new = ast.Call(ast.Name("SharedList", ast.Load()), [node], [])
+        return ast.copy_location(new, node)
+
+
 def bare_repr(thing):
     """The repr of a set, without what ours says about its type."""
     text = repr(thing)
@@ -139,6 +160,27 @@ def set_cases():
         is_cases = isinstance(cls, type) and issubclass(cls, unittest.TestCase)
         if is_cases and not re.search("Subclass|FrozenSet|Mutating", name):
             yield cls
+
+
+def sequence_cases():
+    """What list and UserList have in common: SharedList meets plain lists."""
+    from test import list_tests
+
+    yield type("CommonTest", (list_tests.CommonTest,), {"type2test": SharedList})
+
+
+def list_cases():
+    """What list has besides, with SharedList in the place of every list."""
+    import test.test_list
+
+    tree = ast.parse(Path(test.test_list.__file__).read_bytes())
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and node.name == "ListTest":
+            node.body = [UseSharedList().visit(item) for item in node.body]
+    module = module_of("test.test_list", tree, SharedList=SharedList)
+    inherited = {name: None for name in dir(module.list_tests.CommonTest) if name[:5] == "test_"}
+    own = {name for name in vars(module.ListTest) if name.startswith("test_")}
+    return [type("ListTest", (module.ListTest,), {n: None for n in inherited if n not in own})]
 
 
 def mixed_cases():
@@ -192,7 +234,14 @@ def run(case, before):
     return found, after
 
 
-CASES = {"mapping": mapping_cases, "dict": dict_cases, "set": set_cases, "mixed": mixed_cases}
+CASES = {
+    "mapping": mapping_cases,
+    "dict": dict_cases,
+    "set": set_cases,
+    "mixed": mixed_cases,
+    "sequence": sequence_cases,
+    "list": list_cases,
+}
 
 
 def main():
