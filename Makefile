@@ -5,8 +5,8 @@
 #   make test-all    the C matrix, the models, the mutants, every interpreter at hand
 #   make test-c      the C tests: gcc and clang, plain, with ASan+UBSan, with TSan
 #   make test-model  the Spin models: what they hold, and mutants they must catch; LONG=1: minutes more
-#   make fuzz        SharedDict against dict, or with FUZZ=set SharedSet against set, millions of
-#                    random steps; ARGS="--seconds 600 --seed 7"
+#   make fuzz        SharedDict against dict, or with FUZZ=set or list the others against theirs,
+#                    millions of random steps; ARGS="--seconds 600 --seed 7"
 #   make bench       against the peers, in one run; ARGS: see benchmarks/README.md
 #   make lint        what a machine can say about style and types; make format repairs it
 #   make wheel       a wheel with liburcu in it, tried where no liburcu is

@@ -1,6 +1,8 @@
 """Runs cases of the standard library's test suite on our types, in a process of its own.
 
-usage: shared_cases.py mapping|dict|set|mixed|sequence|list [PATH]   PATH: a further folder of the package `test`
+usage: shared_cases.py mapping|dict|set|mixed|sequence|list [PATH]
+
+PATH: a further folder of the package `test`.
 
 Prints one JSON object: {"Class.case": [outcome, last line of the report]}, with the outcomes
 ok, failed, skipped, and left: it has passed, but left something of ours alive.
