@@ -256,18 +256,36 @@ PyObject *sobj_cells_decode(struct sobj_state *state, const sobj_cell *cells, si
 void sobj_list_walk_init(struct sobj_list_walk *w, struct sobj_object *core,
                          uint64_t from)
 {
+    uint64_t len = sobj_list_len(core);
+
     w->core = core;
     w->next = from;
     w->count = w->used = 0;
-    for (int i = 0; i < SOBJ_WALK_CHUNK; i++)
+    w->pieces = false;
+    w->outs = NULL;
+    if (len > from && len - from >= SOBJ_WALK_SOME) {
+        /* With room for some that come meanwhile. */
+        w->capacity = (size_t)(len - from) + SOBJ_WALK_SOME;
+        if (w->capacity > SOBJ_WALK_MOST)
+            w->capacity = SOBJ_WALK_MOST;
+        w->outs = PyMem_RawMalloc(w->capacity * sizeof *w->outs);
+    }
+    if (w->outs == NULL) {
+        w->capacity = SOBJ_WALK_SOME;
+        w->outs = w->room;
+    }
+    for (size_t i = 0; i < w->capacity; i++)
         w->outs[i].take = sobj_out_ref;
 }
 
 bool sobj_list_walk_next(struct sobj_list_walk *w, sobj_cell *cell)
 {
     if (w->used == w->count) {
+        if (w->used != 0 && w->count < w->capacity)
+            return false; /* that was the end */
+        w->pieces = w->used != 0;
         w->used = 0;
-        w->count = sobj_list_get_many(w->core, w->next, SOBJ_WALK_CHUNK, w->outs);
+        w->count = sobj_list_get_many(w->core, w->next, w->capacity, w->outs);
         w->next += w->count;
         if (w->count == 0)
             return false;
@@ -280,6 +298,8 @@ void sobj_list_walk_fini(struct sobj_list_walk *w)
 {
     while (w->used < w->count)
         sobj_cell_unref(w->outs[w->used++].cell);
+    if (w->outs != w->room)
+        PyMem_RawFree(w->outs);
 }
 
 PyObject *sobj_list_walked(SobjHandle *self)

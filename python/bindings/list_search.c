@@ -38,41 +38,50 @@ static inline int is_wanted(const struct wanted *w, sobj_cell cell)
     return result;
 }
 
-/* Finds the first one from `start` on, before `stop`. Returns: 1, and its index and a
- * reference to its cell (if `cell` is not NULL); 0; -1 with an exception. */
+/* What a search has found. */
+struct found {
+    uint64_t index;
+    sobj_cell cell; /* a reference, if it is kept */
+    bool pieces;    /* others may have moved it about while it was looked for */
+};
+
+/* Finds the first one from `start` on, before `stop`. Returns: 1, 0; -1 with an
+ * exception. `keep`: the reference to its cell. */
 static int find(SobjHandle *self, PyObject *value, uint64_t start, uint64_t stop,
-                uint64_t *index, sobj_cell *cell)
+                bool keep, struct found *found)
 {
     struct sobj_list_walk walk;
     struct wanted wanted;
-    sobj_cell found;
+    sobj_cell cell;
     int result = 0;
 
     wanted_init(&wanted, self, value);
     sobj_list_walk_init(&walk, self->core, start);
     while (result == 0 && walk.next - walk.count + walk.used < stop &&
-           sobj_list_walk_next(&walk, &found)) {
-        result = is_wanted(&wanted, found);
-        *index = sobj_list_walk_index(&walk);
-        if (result > 0 && cell != NULL)
-            *cell = found;
+           sobj_list_walk_next(&walk, &cell)) {
+        result = is_wanted(&wanted, cell);
+        if (result > 0 && keep)
+            found->cell = cell;
         else
-            sobj_cell_unref(found);
+            sobj_cell_unref(cell);
     }
+    found->index = sobj_list_walk_index(&walk);
+    found->pieces = walk.pieces;
     sobj_list_walk_fini(&walk);
     return result;
 }
 
 int sobj_list_contains(PyObject *self, PyObject *value)
 {
-    uint64_t index;
+    struct found found;
 
-    return find((SobjHandle *)self, value, 0, UINT64_MAX, &index, NULL);
+    return find((SobjHandle *)self, value, 0, UINT64_MAX, false, &found);
 }
 
 const char sobj_list_index_doc[] = PyDoc_STR("index($self, value, start=0, stop=sys.maxsize, /)\n--\n\n"
               "Return the first index of value; ValueError if there is none.\n\n"
-              "Reads item by item: what others move meanwhile may be missed. Lock-free.");
+              "Lock-free. Reads item by item; in a list of more than some hundred items\n"
+              "what others move about meanwhile may be missed: ask a snapshot() then.");
 
 /* A bound of index(), as a slice would take it. Returns: 0; -1 with an exception. */
 static int bound_of(PyObject *object, uint64_t len, uint64_t *bound)
@@ -96,8 +105,9 @@ static int bound_of(PyObject *object, uint64_t len, uint64_t *bound)
 PyObject *sobj_list_index(PyObject *op, PyObject *const *args, Py_ssize_t count)
 {
     SobjHandle *self = (SobjHandle *)op;
-    uint64_t start = 0, stop = UINT64_MAX, index;
-    int found;
+    uint64_t start = 0, stop = UINT64_MAX;
+    struct found found;
+    int result;
 
     if (count < 1 || count > 3)
         return PyErr_Format(PyExc_TypeError, "index expected 1 to 3 arguments, got %zd",
@@ -106,10 +116,10 @@ PyObject *sobj_list_index(PyObject *op, PyObject *const *args, Py_ssize_t count)
         return NULL;
     if (count > 2 && bound_of(args[2], sobj_list_len(self->core), &stop) < 0)
         return NULL;
-    found = find(self, args[0], start, stop, &index, NULL);
-    if (found == 0)
+    result = find(self, args[0], start, stop, false, &found);
+    if (result == 0)
         PyErr_SetString(PyExc_ValueError, "list.index(x): x not in list");
-    return found > 0 ? PyLong_FromUnsignedLongLong(index) : NULL;
+    return result > 0 ? PyLong_FromUnsignedLongLong(found.index) : NULL;
 }
 
 const char sobj_list_count_doc[] =
@@ -142,22 +152,48 @@ const char sobj_list_remove_doc[] = PyDoc_STR("remove($self, value, /)\n--\n\n"
               "Atomic: of several callers that remove equal items each removes one. What\n"
               "was found is looked for again when another thread has moved it meanwhile.");
 
+/* As find(), from the first one on, in the content of one moment. */
+static int find_in_copy(SobjHandle *self, PyObject *value, struct found *found)
+{
+    struct sobj_list_copy copy;
+    struct wanted wanted;
+    enum sobj_status status = sobj_list_copy_init(&copy, self->core, NULL);
+    int result = 0;
+
+    if (status != SOBJ_OK) {
+        sobj_list_none(self, status);
+        return -1;
+    }
+    wanted_init(&wanted, self, value);
+    for (uint64_t i = 0; result == 0 && i < copy.len; i++) {
+        result = is_wanted(&wanted, copy.cells[i]);
+        if (result > 0) {
+            sobj_cell_ref(copy.cells[i]);
+            *found = (struct found){.index = i, .cell = copy.cells[i]};
+        }
+    }
+    sobj_list_copy_fini(&copy);
+    return result;
+}
+
 PyObject *sobj_list_remove(PyObject *op, PyObject *value)
 {
     SobjHandle *self = (SobjHandle *)op;
     enum sobj_status status;
-    uint64_t index;
-    sobj_cell cell;
-    int found;
+    struct found found;
+    int result;
 
     do {
-        found = find(self, value, 0, UINT64_MAX, &index, &cell);
-        if (found == 0)
+        result = find(self, value, 0, UINT64_MAX, true, &found);
+        /* An item that is there is not to be missed. */
+        if (result == 0 && found.pieces)
+            result = find_in_copy(self, value, &found);
+        if (result == 0)
             PyErr_SetString(PyExc_ValueError, "list.remove(x): x not in list");
-        if (found <= 0)
+        if (result <= 0)
             return NULL;
-        status = sobj_list_delete_if(self->core, (int64_t)index, cell);
-        sobj_cell_unref(cell);
+        status = sobj_list_delete_if(self->core, (int64_t)found.index, found.cell);
+        sobj_cell_unref(found.cell);
     } while ((status == SOBJ_MISMATCH || status == SOBJ_NOT_FOUND) &&
              PyErr_CheckSignals() == 0);
     if (status == SOBJ_OK)

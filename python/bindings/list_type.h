@@ -46,13 +46,17 @@ void sobj_cells_drop(struct sobj_cells *c);
 PyObject *sobj_cells_decode(struct sobj_state *state, const sobj_cell *cells, size_t n);
 
 /* A walk over a list that changes meanwhile: the items at the indexes from `next` on, as
- * they are when the walk comes by, some at a time. */
-#define SOBJ_WALK_CHUNK 32
+ * they are when the walk comes by, SOBJ_WALK_MOST at a time. Within these it misses
+ * nothing that others move about: it sees each of their shifts wholly or not at all. */
+#define SOBJ_WALK_SOME 32
+#define SOBJ_WALK_MOST 512
 struct sobj_list_walk {
     struct sobj_object *core;
     uint64_t next; /* the index after those that were taken */
-    size_t count, used;
-    struct sobj_out outs[SOBJ_WALK_CHUNK]; /* those not used yet are references */
+    size_t capacity, count, used;
+    bool pieces;           /* it has looked more than once */
+    struct sobj_out *outs; /* those not used yet are references */
+    struct sobj_out room[SOBJ_WALK_SOME];
 };
 void sobj_list_walk_init(struct sobj_list_walk *w, struct sobj_object *core,
                          uint64_t from);
