@@ -123,6 +123,7 @@ NOT_FOR_US = {
         "CommonTest.test_free_after_iterating": SUBCLASS,
         "CommonTest.test_getitemoverwriteiter": SUBCLASS,
         "CommonTest.test_index": UNSHAREABLE,
+        "CommonTest.test_mul": SUBCLASS,
         "CommonTest.test_pickle": REFERENCE,
         "CommonTest.test_remove": UNSHAREABLE,
         "CommonTest.test_repr": REPR,
