@@ -89,17 +89,30 @@ static inline int cells_put_object(struct sobj_state *state, struct sobj_cells *
     return cells_put(c, cell);
 }
 
+/* Encodes the objects for which that takes no call, up to the first other one. No code
+ * runs meanwhile. Needs: room for all. */
+static void put_common(struct sobj_cells *c, PyObject *const *items, size_t n)
+{
+    sobj_cell *cells = c->cells + c->count;
+    size_t i = 0;
+
+    while (i < n && sobj_encode_fast(items[i], &cells[i]))
+        i++;
+    c->count += i;
+}
+
 static int gather_tuple(struct sobj_state *state, PyObject *tuple, struct sobj_cells *c)
 {
-    Py_ssize_t n = PyTuple_GET_SIZE(tuple);
+    size_t n = (size_t)PyTuple_GET_SIZE(tuple);
+    PyObject *const *items = PySequence_Fast_ITEMS(tuple);
+    int result = n != 0 ? cells_reserve(c, n) : 0;
 
-    if (n != 0 && cells_reserve(c, (size_t)n) < 0)
-        return -1;
-    for (Py_ssize_t i = 0; i < n; i++) {
-        if (cells_put_object(state, c, PyTuple_GET_ITEM(tuple, i)) < 0)
-            return -1;
+    while (result == 0 && c->count < n) {
+        put_common(c, items + c->count, n - c->count);
+        if (c->count < n)
+            result = cells_put_object(state, c, items[c->count]);
     }
-    return 0;
+    return result;
 }
 
 static int gather_list(struct sobj_state *state, PyObject *list, struct sobj_cells *c)
@@ -112,19 +125,17 @@ static int gather_list(struct sobj_state *state, PyObject *list, struct sobj_cel
     Py_XDECREF(tuple);
     return result;
 #else
-    Py_ssize_t n = PyList_GET_SIZE(list);
     int result = 0;
 
-    if (n != 0 && cells_reserve(c, (size_t)n) < 0)
-        return -1;
-    /* Encoding may run code that changes the list. */
-    for (Py_ssize_t i = 0; result == 0 && i < PyList_GET_SIZE(list); i++) {
-        PyObject *item = PyList_GET_ITEM(list, i);
-        sobj_cell cell;
-        if (sobj_encode_fast(item, &cell)) {
-            result = cells_put(c, cell);
-        } else {
-            Py_INCREF(item);
+    /* Encoding what is not common may run code that changes the list. */
+    while (result == 0 && c->count < (size_t)PyList_GET_SIZE(list)) {
+        size_t n = (size_t)PyList_GET_SIZE(list);
+        if (c->capacity < n)
+            result = cells_reserve(c, n);
+        if (result == 0)
+            put_common(c, PySequence_Fast_ITEMS(list) + c->count, n - c->count);
+        if (result == 0 && c->count < n) {
+            PyObject *item = Py_NewRef(PyList_GET_ITEM(list, (Py_ssize_t)c->count));
             result = cells_put_object(state, c, item);
             Py_DECREF(item);
         }
