@@ -6,6 +6,7 @@ import operator
 import random
 import sys
 
+import immortals
 import pytest
 from values import COMPOUND, LEAVES, identical
 
@@ -86,6 +87,16 @@ def test_handles_are_the_objects_themselves():
     assert s.index(c) == 1 and d in s and s.count(c) == 1
     s[2] += 3
     assert a.get() == 8 and s[2] is a
+
+
+@pytest.mark.skipif(not immortals.SUPPORTED, reason="immortal() makes no objects here")
+def test_immortal_objects_come_out_as_themselves():
+    for one in map(sharedobj.immortal, ("text" * 1000, b"b" * 50_000, 10**50, (1, "two"))):
+        s = SharedList([one, 0])
+        assert s[0] is next(iter(s)) is s.snapshot()[0] is s[::-1][1] is one
+        assert s.exchange(0, 1) is one
+        s.insert(0, one)
+        assert s.pop(0) is one
 
 
 def test_index_and_store():

@@ -185,6 +185,28 @@ def test_comparisons_that_change_the_list():
     assert s == ["new", 1, 3]
 
 
+@pytest.mark.parametrize("n", [100, 2000])
+def test_what_is_only_moved_is_removed(n):
+    """Also where it has moved to a place that the search had passed."""
+
+    class Moves:
+        moved = False
+
+        def __eq__(self, other):
+            if other == 50 and not self.moved:
+                self.moved = True
+                s.insert(0, s.pop(n - 5))
+            return other == n - 5
+
+        __hash__ = None
+
+    s = SharedList(range(n))
+    s.remove(Moves())
+    assert s == [i for i in range(n) if i != n - 5]
+    with pytest.raises(ValueError, match="not in list"):
+        s.remove(n)
+
+
 def test_endless_recursion():
     s = SharedList()
     s.append(s)
