@@ -125,10 +125,24 @@ static int gather_tuple(struct sobj_state *state, PyObject *tuple, struct sobj_c
 static int gather_list(struct sobj_state *state, PyObject *list, struct sobj_cells *c)
 {
 #ifdef Py_GIL_DISABLED
-    /* Others may change it at any time: its own copy is one step. */
-    PyObject *tuple = PyList_AsTuple(list);
-    int result = tuple != NULL ? gather_tuple(state, tuple, c) : -1;
+    PyObject *tuple;
+    int result = 0;
+    size_t n;
 
+    /* Others may change it at any time, so it is taken in one step: with its lock held,
+     * if all of it is common, else as a copy of its own. */
+    Py_BEGIN_CRITICAL_SECTION(list);
+    n = (size_t)PyList_GET_SIZE(list);
+    if (n != 0)
+        result = cells_reserve(c, n);
+    if (result == 0)
+        put_common(c, PySequence_Fast_ITEMS(list), n);
+    Py_END_CRITICAL_SECTION();
+    if (result < 0 || c->count == n)
+        return result;
+    c->count = 0;
+    tuple = PyList_AsTuple(list);
+    result = tuple != NULL ? gather_tuple(state, tuple, c) : -1;
     Py_XDECREF(tuple);
     return result;
 #else
