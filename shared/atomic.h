@@ -93,6 +93,12 @@ SOBJ_INLINE uint64_t sobj_word_load_acquire(const sobj_word *w)
 {
     return AO_load_acquire(&w->ao);
 }
+/* Unlike an acquire, it does not pass a seq_cst store before it (arm64 has two loads,
+ * of which acquire may be the weaker); the library has none such without a barrier. */
+SOBJ_INLINE uint64_t sobj_word_load_seq_cst(const sobj_word *w)
+{
+    return __atomic_load_n(&w->ao, __ATOMIC_SEQ_CST);
+}
 /* "full": nothing moves across it in either direction. The library's own "full"
  * read-modify-writes are that on x86-64, where the lock prefix is a barrier; where it
  * uses the compiler's built-ins (arm64) they only acquire and release, and a later load

@@ -45,6 +45,9 @@
  *       mode word pass it.
  *   A3  WATCHED is set while `watchers` is not 0; both change under `lock` only, so the
  *       last waiter to leave cannot take the bit from one that has just come.
+ *   O1  Operations on AtomicInts and on the items of arrays are in one order (array.c).
+ *       Changes are full barriers, but an array's stores are not: the load of the value
+ *       must be one that does not pass them, and on arm64 an acquire (LDAPR) may.
  *
  * An addition reads line 0 (`widened` before, the mode word after), which hardly ever
  * changes, and asks for line 1 once. In one line it would have to ask three times while
@@ -146,13 +149,13 @@ enum sobj_status sobj_atomic_int_new(int64_t value, struct sobj_object **out)
 /* Returns: the word that holds the value, which is in `*value`. */
 SOBJ_INLINE sobj_word *find(struct atomic_int *a, int64_t *value)
 {
-    /* Acquire: pairs with the full barrier of whoever stored the value, or the mark:
-     * then `wide` is there (W2). */
-    *value = (int64_t)sobj_word_load_acquire(&a->narrow);
+    /* SeqCst: pairs with the full barrier of whoever stored the value, or the mark:
+     * then `wide` is there (W2). O1. */
+    *value = (int64_t)sobj_word_load_seq_cst(&a->narrow);
     if (SOBJ_LIKELY(within(*value, LIMIT)))
         return &a->narrow;
-    /* Acquire: pairs with the full barrier of whoever stored the value. */
-    *value = (int64_t)sobj_word_load_acquire(&a->wide);
+    /* SeqCst: pairs with the full barrier of whoever stored the value. O1. */
+    *value = (int64_t)sobj_word_load_seq_cst(&a->wide);
     return &a->wide;
 }
 

@@ -12,6 +12,7 @@
 #include "crew.h"
 #include "object.h"
 #include "pause.h"
+#include "sharedobj/atomic_int.h"
 #include "tap.h"
 
 static const char LETTERS[] = SOBJ_ARRAY_TYPECODES;
@@ -428,14 +429,15 @@ static void test_histories(void)
     array_history_fini(&r);
 }
 
-/* Two threads count in an item each and look at the other's after each step. Who has made
- * step i and then not seen the other's step j comes before it, so that the other must have
- * seen step i when he looked after his step j (O1). */
+/* Two threads count in an item each, or the second one in an AtomicInt, and look at
+ * the other's after each step. Who has made step i and then not seen the other's step j
+ * comes before it, so that the other must have seen step i when he looked after his
+ * step j (O1). */
 #define STEPS 1000000
 
 struct duel {
-    struct sobj_object *a;
-    int64_t seen[2][STEPS + 2]; /* after each step; those begin with 1 */
+    struct sobj_object *a, *number; /* the second one's; NULL: an item */
+    int64_t seen[2][STEPS + 2];     /* after each step; those begin with 1 */
 };
 
 /* A busy machine would rather run both on one processor, one after the other. */
@@ -466,18 +468,26 @@ static void fight(struct member *m)
 
     take_processor(me);
     for (int64_t i = 1; i <= STEPS; i++) {
-        sobj_array_set(d->a, 16 * me, whole(i));
-        d->seen[me][i] = sobj_array_get(d->a, 16 * (1 - me)).i;
+        if (me == 1 && d->number != NULL)
+            sobj_atomic_int_set(d->number, i);
+        else
+            sobj_array_set(d->a, 16 * me, whole(i));
+        d->seen[me][i] = me == 0 && d->number != NULL
+                             ? sobj_atomic_int_get(d->number)
+                             : sobj_array_get(d->a, 16 * (1 - me)).i;
     }
 }
 
 /* Returns: in how many steps the first one saw something new: how much they ran at the
  * same time. */
-static int duel(struct duel *d, int *missed)
+static int duel(struct duel *d, bool with_int, int *missed)
 {
     int met = 0;
 
     d->a = new_array('q', 32);
+    d->number = NULL;
+    if (with_int && sobj_atomic_int_new(0, &d->number) != SOBJ_OK)
+        abort();
     d->seen[0][0] = 0;
     crew_run(2, 1, 0, fight, d);
     for (int64_t i = 1; i <= STEPS; i++) {
@@ -486,19 +496,21 @@ static int duel(struct duel *d, int *missed)
         met += d->seen[0][i] != d->seen[0][i - 1];
     }
     sobj_unref(d->a);
+    if (with_int)
+        sobj_unref(d->number);
     return met;
 }
 
-static void test_duels(void)
+static void test_duels(bool with_int)
 {
     static struct duel d;
     int missed = 0, met = 0, rounds = 0;
 
     /* On a busy machine they seldom run at the same time. */
     for (; rounds < 60 && met < 100000; rounds++)
-        met += duel(&d, &missed);
-    ok(missed == 0, "of two stores one is seen by who has made the other; %d met in %d",
-       met, rounds);
+        met += duel(&d, with_int, &missed);
+    ok(missed == 0, "of two stores%s one is seen by who made the other; %d met in %d",
+       with_int ? ", one to an AtomicInt," : "", met, rounds);
 }
 
 /* ---- fork */
@@ -544,7 +556,8 @@ int main(void)
     test_limit('B', true);
     test_limit('Q', true);
     test_histories();
-    test_duels();
+    test_duels(false);
+    test_duels(true);
     test_fork();
     return tap_end();
 }
