@@ -20,9 +20,11 @@ PyObject *sobj_array_object(const struct sobj_array_kind *kind,
 
 PyObject *sobj_array_overflow(const struct sobj_array_kind *kind)
 {
-    const char *wider = kind->class != SOBJ_ARRAY_FLOAT && kind->item_size == 8
-                            ? "the ints of a SharedDict have no limit"
-                            : "use a wider typecode";
+    const char *wider = kind->item_size == 8 ? "the ints of a SharedDict have no limit"
+                        : kind->class == SOBJ_ARRAY_SIGNED ? "use a wider typecode"
+                        : kind->class == SOBJ_ARRAY_UNSIGNED
+                            ? "use a wider typecode, or a signed one"
+                            : "use 'd'";
 
     switch (kind->class) {
     case SOBJ_ARRAY_SIGNED:
@@ -41,8 +43,8 @@ PyObject *sobj_array_overflow(const struct sobj_array_kind *kind)
     }
     return PyErr_Format(PyExc_OverflowError,
                         "the number is too large for an item of a SharedArray('%s'); "
-                        "no item has changed: use 'd'",
-                        kind->format);
+                        "no item has changed: %s",
+                        kind->format, wider);
 }
 
 PyObject *sobj_array_int(const struct sobj_array_kind *kind, PyObject *obj)
@@ -89,7 +91,12 @@ static int float_number(const struct sobj_array_kind *kind, PyObject *obj,
         return -1;
     }
     number->d = PyFloat_AsDouble(obj);
-    return number->d == -1.0 && PyErr_Occurred() ? -1 : 1;
+    if (number->d != -1.0 || !PyErr_Occurred())
+        return 1;
+    if (!PyLong_Check(obj) || !PyErr_ExceptionMatches(PyExc_OverflowError))
+        return -1;
+    PyErr_Clear();
+    return 0;
 }
 
 int sobj_array_number(const struct sobj_array_kind *kind, PyObject *obj,

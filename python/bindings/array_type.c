@@ -249,7 +249,7 @@ static inline int add_any(const struct item_call *c, bool minus, union sobj_numb
 
     if (c->kind->class == SOBJ_ARRAY_FLOAT) {
         n.d = 1;
-        if (given != NULL && sobj_array_number(c->kind, given, &n) < 0)
+        if (given != NULL && to_item(c->kind, given, &n) < 0)
             return -1;
         n.d = minus ? -n.d : n.d;
     } else {

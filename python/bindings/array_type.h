@@ -32,8 +32,8 @@ static inline PyObject *sobj_array_item(PyObject *self, size_t index)
 }
 
 /* Converts what is to be an item, or is compared with one; may run Python code.
- * Returns: 1; 0: an int beyond 64 bits or of the wrong sign; -1 with an exception. That a
- * narrower item has no room is for the core to say. */
+ * Returns: 1; 0: an int beyond 64 bits or all floats, or of the wrong sign; -1 with an
+ * exception. That a narrower item has no room is for the core to say. */
 int sobj_array_number(const struct sobj_array_kind *kind, PyObject *obj,
                       union sobj_number *number);
 /* Returns: an int from an int or what has __index__; NULL with an exception. */

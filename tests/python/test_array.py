@@ -140,9 +140,9 @@ def test_what_else_can_be_given():
         (("q", [1.0]), TypeError, "an int, not float: use round\\(x\\), or typecode 'd'"),
         (("d", ["1"]), TypeError, r"an item of a SharedArray\('d'\) is a float, not str$"),
         (("d", [1j]), TypeError, "is a float, not complex"),
-        (("d", [10**400]), OverflowError, "too large"),
+        (("d", [10**400]), OverflowError, r"SharedArray\('d'\); no item .*: the ints of a Shared"),
         (("B", [1, 256]), OverflowError, r"SharedArray\('B'\) is from 0 to 255; no item has"),
-        (("B", [-1]), OverflowError, "from 0 to 255; no item has changed: use a wider typecode"),
+        (("B", [-1]), OverflowError, "0 to 255; no item has changed: .*, or a signed one"),
         (("b", array.array("i", [300])), OverflowError, "from -128 to 127"),
         (("q", [2**63]), OverflowError, "the ints of a SharedDict have no limit"),
         (("Q", [2**64]), OverflowError, "from 0 to 18446744073709551615"),
@@ -278,6 +278,12 @@ def test_floats_of_four_bytes_are_rounded():
     assert a[0] == 1
     d = SharedArray("d", [1e308])
     assert d.increment(0, 1e308) == math.inf  # as Python's floats do
+    for b in (a, d):
+        assert b.compare_and_set(0, 10**400, 2) is False
+        for use in (b.increment, b.decrement, b.fetch_min, b.exchange, b.__setitem__):
+            with pytest.raises(OverflowError, match="too large for an item of a SharedArray"):
+                use(0, 10**400)
+    assert a[0] == 1 and d[0] == math.inf
 
 
 def test_indexes():
