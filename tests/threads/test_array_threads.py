@@ -149,7 +149,9 @@ def test_whole_items_are_seen():
 def test_arguments_that_others_change():
     """Lists and arrays that change while they are taken over."""
     a = SharedArray("i", 50)
-    numbers, plain = [1] * 50, array.array("i", [1] * 50)
+    numbers, plain = [1] * 50, array.array("i", [1] * 51)
+    # It keeps the room: some free-threaded builds let an array move beside a reader.
+    plain.pop()
 
     def change():
         numbers.append(2)
