@@ -16,44 +16,69 @@
 
 static struct sobj__channel *channel_of(const struct sobj_object *obj)
 {
-    sobj_assert_test(obj->type->tag == SOBJ_TYPE_CHANNEL);
+    sobj_assert_test(obj->type->tag == SOBJ_TYPE_CHANNEL ||
+                     obj->type->tag == SOBJ_TYPE_QUEUE);
     return sobj_container_of((struct sobj_object *)obj, struct sobj__channel, object);
 }
 
 /* Either tail: both kinds of queue keep the mark in it. */
 static _Atomic(uint64_t) *tail_of(struct sobj__channel *ch)
 {
-    return ch->capacity != 0 ? &ch->ring.tail : &ch->chain.tail;
+    return ch->ringed ? &ch->ring.tail : &ch->chain.tail;
 }
 
 /* ---- life */
+
+enum sobj_status sobj__channel_init(struct sobj__channel *ch, uint32_t capacity,
+                                    enum sobj_overflow overflow)
+{
+    ch->capacity = capacity;
+    ch->overflow = overflow;
+    ch->ringed = capacity != 0 && overflow != SOBJ_OVERFLOW_DROP_OLD;
+    ch->waits = capacity != 0 && overflow == SOBJ_OVERFLOW_BLOCK;
+    return ch->ringed ? sobj__ring_init(&ch->ring, capacity)
+                      : sobj__chain_init(&ch->chain);
+}
+
+void sobj__channel_fini(struct sobj__channel *ch)
+{
+    if (ch->ringed)
+        sobj__ring_fini(&ch->ring);
+    else
+        sobj__chain_fini(&ch->chain);
+}
+
+/* The queue itself needs nothing: no operation was under way (I5, L7). */
+void sobj__channel_fork_child(struct sobj__channel *ch)
+{
+    sobj__waitlist_reset(&ch->receivers);
+    sobj__waitlist_reset(&ch->senders);
+}
+
+size_t sobj__channel_bytes(const struct sobj__channel *ch)
+{
+    return ch->ringed ? sobj__ring_bytes(ch->capacity)
+                      : sobj__chain_count(&ch->chain) * 8;
+}
 
 static void channel_destroy(struct sobj_object *obj)
 {
     struct sobj__channel *ch = channel_of(obj);
 
-    if (ch->capacity != 0)
-        sobj__ring_fini(&ch->ring);
-    else
-        sobj__chain_fini(&ch->chain);
+    sobj__channel_fini(ch);
     sobj__free(SOBJ_COUNT_BLOCKS, ch, sizeof *ch);
 }
 
-/* The queue itself needs nothing: no operation was under way (I5, L7). */
 static void channel_fork_child(struct sobj_object *obj)
 {
-    struct sobj__channel *ch = channel_of(obj);
-
-    sobj__waitlist_reset(&ch->receivers);
-    sobj__waitlist_reset(&ch->senders);
+    sobj__channel_fork_child(channel_of(obj));
 }
 
 static size_t channel_bytes(const struct sobj_object *obj)
 {
     const struct sobj__channel *ch = channel_of(obj);
 
-    return sizeof *ch + (ch->capacity != 0 ? sobj__ring_bytes(ch->capacity)
-                                           : sobj__chain_count(&ch->chain) * 8);
+    return sizeof *ch + sobj__channel_bytes(ch);
 }
 
 static const struct sobj__type channel_type = {
@@ -64,7 +89,8 @@ static const struct sobj__type channel_type = {
     .bytes = channel_bytes,
 };
 
-enum sobj_status sobj_channel_new(uint32_t capacity, struct sobj_object **out)
+enum sobj_status sobj_channel_new(uint32_t capacity, enum sobj_overflow overflow,
+                                  struct sobj_object **out)
 {
     struct sobj__channel *ch = sobj__alloc_aligned(SOBJ_COUNT_BLOCKS, sizeof *ch);
     enum sobj_status status;
@@ -72,9 +98,7 @@ enum sobj_status sobj_channel_new(uint32_t capacity, struct sobj_object **out)
     if (ch == NULL)
         return SOBJ_NO_MEMORY;
     memset(ch, 0, sizeof *ch);
-    ch->capacity = capacity;
-    status = capacity != 0 ? sobj__ring_init(&ch->ring, capacity)
-                           : sobj__chain_init(&ch->chain);
+    status = sobj__channel_init(ch, capacity, overflow);
     if (status != SOBJ_OK) {
         sobj__free(SOBJ_COUNT_BLOCKS, ch, sizeof *ch);
         return status;
@@ -106,17 +130,64 @@ static void busy_pause(unsigned round)
         sobj__os_wait(&nothing, 0, sobj__now() + BUSY_NAP_NS);
 }
 
+/* How many messages a put into the chain allows; 0: any number. */
+static uint64_t limit_of(const struct sobj__channel *ch)
+{
+    /* SeqCst: after the waiter has entered its list, as the setter stores before it looks
+     * for waiters (P1). */
+    int64_t limit = sobj_load_seq_cst(&ch->limit);
+
+    return limit > 0 ? (uint64_t)limit : 0;
+}
+
+static bool drops_old(const struct sobj__channel *ch)
+{
+    return ch->overflow == SOBJ_OVERFLOW_DROP_OLD && ch->capacity != 0;
+}
+
+/* Drops what is beyond the capacity, oldest first. Returns: EMPTY: no more; BUSY: the
+ * oldest is not there yet; the sender who brings it comes here after it. */
+static SOBJ_NOINLINE enum sobj_status drop_old(struct sobj__channel *ch)
+{
+    enum sobj_status status;
+
+    do {
+        sobj_cell old[8];
+        uint32_t n = 0;
+
+        sobj__write_begin();
+        status = sobj__chain_take_row(&ch->chain, old, 8, ch->capacity, &n);
+        sobj__write_end();
+        while (n != 0)
+            sobj_cell_unref(old[--n]);
+    } while (status == SOBJ_OK);
+    return status;
+}
+
+/* For a receiver: has dropped what senders have still to drop. */
+static SOBJ_NOINLINE void drop_before(struct sobj__channel *ch)
+{
+    for (unsigned round = 0; drop_old(ch) == SOBJ__BUSY; round++)
+        busy_pause(round);
+}
+
 static enum sobj_status put(struct sobj__channel *ch, sobj_cell message)
 {
     for (unsigned round = 0;; round++) {
+        uint32_t done;
         sobj__write_begin();
-        enum sobj_status status = ch->capacity != 0
-                                      ? sobj__ring_put(&ch->ring, message)
-                                      : sobj__chain_put(&ch->chain, message);
+        enum sobj_status status =
+            ch->ringed ? sobj__ring_put(&ch->ring, message)
+            : limit_of(ch) == 0
+                ? sobj__chain_put(&ch->chain, message)
+                : sobj__chain_put_row(&ch->chain, &message, 1, limit_of(ch), &done);
         sobj__write_end();
         if (SOBJ_LIKELY(status != SOBJ__BUSY)) {
-            if (status == SOBJ_OK)
+            if (status == SOBJ_OK) {
                 sobj__wake_one(&ch->receivers);
+                if (SOBJ_UNLIKELY(drops_old(ch)))
+                    drop_old(ch);
+            }
             return status;
         }
         busy_pause(round);
@@ -125,20 +196,106 @@ static enum sobj_status put(struct sobj__channel *ch, sobj_cell message)
 
 static enum sobj_status take(struct sobj__channel *ch, sobj_cell *message)
 {
+    if (SOBJ_UNLIKELY(drops_old(ch)))
+        drop_before(ch);
     for (unsigned round = 0;; round++) {
         sobj__write_begin();
-        enum sobj_status status = ch->capacity != 0
-                                      ? sobj__ring_take(&ch->ring, message)
-                                      : sobj__chain_take(&ch->chain, message);
+        enum sobj_status status = ch->ringed ? sobj__ring_take(&ch->ring, message)
+                                             : sobj__chain_take(&ch->chain, message);
         sobj__write_end();
         if (SOBJ_LIKELY(status != SOBJ__BUSY)) {
-            /* Nobody waits for room in an unbounded channel. */
-            if (status == SOBJ_OK && ch->capacity != 0)
+            if (status == SOBJ_OK && ch->waits)
                 sobj__wake_one(&ch->senders);
             return status;
         }
         busy_pause(round);
     }
+}
+
+/* One row. Returns: as the queues do, and the number in `*done`. */
+static enum sobj_status put_row(struct sobj__channel *ch, const sobj_cell *cells,
+                                uint32_t n, uint32_t *done)
+{
+    enum sobj_status status;
+
+    sobj__write_begin();
+    status = ch->ringed ? sobj__ring_put_row(&ch->ring, cells, n, done)
+                        : sobj__chain_put_row(&ch->chain, cells, n, limit_of(ch), done);
+    sobj__write_end();
+    if (status == SOBJ_OK) {
+        sobj__wake_some(&ch->receivers, *done);
+        if (drops_old(ch))
+            drop_old(ch);
+    }
+    return status;
+}
+
+static enum sobj_status take_row(struct sobj__channel *ch, sobj_cell *cells, uint32_t n,
+                                 uint32_t *done)
+{
+    enum sobj_status status;
+
+    if (drops_old(ch))
+        drop_before(ch);
+    sobj__write_begin();
+    status = ch->ringed ? sobj__ring_take_row(&ch->ring, cells, n, done)
+                        : sobj__chain_take_row(&ch->chain, cells, n, 0, done);
+    sobj__write_end();
+    if (status == SOBJ_OK && ch->waits)
+        sobj__wake_some(&ch->senders, *done);
+    return status;
+}
+
+static uint32_t next_row(const struct sobj_messages *m)
+{
+    size_t left = m->count - m->done;
+
+    return left < SOBJ__ROW ? (uint32_t)left : SOBJ__ROW;
+}
+
+/* Returns: OK when all are done. */
+static enum sobj_status put_many(struct sobj__channel *ch, struct sobj_messages *m)
+{
+    for (unsigned round = 0; m->done < m->count;) {
+        uint32_t done = 0;
+        enum sobj_status status = put_row(ch, m->cells + m->done, next_row(m), &done);
+
+        if (status == SOBJ__BUSY) {
+            busy_pause(round++);
+            continue;
+        }
+        if (status == SOBJ_FULL && ch->overflow == SOBJ_OVERFLOW_DROP_NEW) {
+            sobj_cell_unref(m->cells[m->done]);
+            m->dropped++;
+            done = 1;
+        } else if (status != SOBJ_OK) {
+            return status;
+        }
+        m->done += done;
+        round = 0;
+    }
+    return SOBJ_OK;
+}
+
+/* Returns: OK when one has come. */
+static enum sobj_status take_many(struct sobj__channel *ch, struct sobj_messages *m)
+{
+    size_t before = m->done;
+
+    for (unsigned round = 0; m->done < m->count;) {
+        uint32_t done = 0;
+        enum sobj_status status = take_row(ch, m->cells + m->done, next_row(m), &done);
+
+        if (status == SOBJ__BUSY) {
+            busy_pause(round++);
+            continue;
+        }
+        if (status != SOBJ_OK)
+            return m->done != before ? SOBJ_OK : status;
+        m->done += done;
+        round = 0;
+    }
+    return SOBJ_OK;
 }
 
 enum sobj_status sobj_channel_try_send(struct sobj_object *obj, sobj_cell message)
@@ -152,12 +309,24 @@ enum sobj_status sobj_channel_try_recv(struct sobj_object *obj, sobj_cell *messa
     return take(channel_of(obj), message);
 }
 
+enum sobj_status sobj_channel_try_send_many(struct sobj_object *obj,
+                                            struct sobj_messages *m)
+{
+    return put_many(channel_of(obj), m);
+}
+
+enum sobj_status sobj_channel_try_recv_many(struct sobj_object *obj,
+                                            struct sobj_messages *m)
+{
+    return take_many(channel_of(obj), m);
+}
+
 /* ---- waiting */
 
-/* One send or receive that may have to wait. */
+/* A send or receive that may have to wait; one message is a batch of one. */
 struct operation {
     struct sobj__channel *channel;
-    sobj_cell *message;
+    struct sobj_messages *messages;
     bool sending;
 };
 
@@ -168,8 +337,8 @@ static struct sobj__waitlist *list_of(const struct operation *op)
 
 static enum sobj_status attempt(const struct operation *op)
 {
-    return op->sending ? put(op->channel, *op->message)
-                       : take(op->channel, op->message);
+    return op->sending ? put_many(op->channel, op->messages)
+                       : take_many(op->channel, op->messages);
 }
 
 static bool must_wait(enum sobj_status status)
@@ -182,10 +351,11 @@ static bool looks_ready(const struct operation *op)
 {
     struct sobj__channel *ch = op->channel;
 
-    if (op->sending) /* and not unbounded, or it would not wait */
-        return sobj__ring_can_put(&ch->ring);
-    return ch->capacity != 0 ? sobj__ring_can_take(&ch->ring)
-                             : sobj__chain_can_take(&ch->chain);
+    if (op->sending)
+        return ch->ringed ? sobj__ring_can_put(&ch->ring)
+                          : sobj__chain_can_put(&ch->chain, limit_of(ch));
+    return ch->ringed ? sobj__ring_can_take(&ch->ring)
+                      : sobj__chain_can_take(&ch->chain);
 }
 
 static enum sobj_status spin(const struct operation *op, enum sobj_status status)
@@ -253,9 +423,23 @@ enum sobj_status sobj_channel_send(struct sobj_object *obj, sobj_cell message,
 
     sobj_assert_test(message != SOBJ_NO_CELL);
     enum sobj_status status = put(ch, message);
-    if (!must_wait(status))
+    if (!must_wait(status) || ch->overflow != SOBJ_OVERFLOW_BLOCK)
         return status;
-    const struct operation op = {ch, &message, .sending = true};
+    struct sobj_messages one = {.cells = &message, .count = 1};
+    const struct operation op = {ch, &one, .sending = true};
+    return wait_for(&op, deadline, domain);
+}
+
+enum sobj_status sobj_channel_send_many(struct sobj_object *obj,
+                                        struct sobj_messages *m, int64_t deadline,
+                                        struct sobj_domain *domain)
+{
+    struct sobj__channel *ch = channel_of(obj);
+    enum sobj_status status = put_many(ch, m);
+
+    if (!must_wait(status) || ch->overflow != SOBJ_OVERFLOW_BLOCK)
+        return status;
+    const struct operation op = {ch, m, .sending = true};
     return wait_for(&op, deadline, domain);
 }
 
@@ -267,26 +451,47 @@ enum sobj_status sobj_channel_recv(struct sobj_object *obj, sobj_cell *message,
 
     if (!must_wait(status))
         return status;
-    const struct operation op = {ch, message, .sending = false};
+    struct sobj_messages one = {.cells = message, .count = 1};
+    const struct operation op = {ch, &one, .sending = false};
+    return wait_for(&op, deadline, domain);
+}
+
+enum sobj_status sobj_channel_recv_many(struct sobj_object *obj,
+                                        struct sobj_messages *m, int64_t deadline,
+                                        struct sobj_domain *domain)
+{
+    struct sobj__channel *ch = channel_of(obj);
+    enum sobj_status status = take_many(ch, m);
+
+    if (!must_wait(status))
+        return status;
+    const struct operation op = {ch, m, .sending = false};
     return wait_for(&op, deadline, domain);
 }
 
 /* ---- closing */
 
-bool sobj_channel_close(struct sobj_object *obj, bool discard)
+bool sobj__channel_close(struct sobj__channel *ch)
 {
-    struct sobj__channel *ch = channel_of(obj);
-    sobj_cell message;
-
     /* SeqCst: one order with all claims of the tail (I3, L5); one step, so that it needs
      * no section. */
     uint64_t tail = sobj_or_seq_cst(tail_of(ch), SOBJ__CLOSED_MARK);
+
     sobj__wake_all(&ch->receivers);
     sobj__wake_all(&ch->senders);
+    return !(tail & SOBJ__CLOSED_MARK);
+}
+
+bool sobj_channel_close(struct sobj_object *obj, bool discard)
+{
+    struct sobj__channel *ch = channel_of(obj);
+    bool first = sobj__channel_close(ch);
+    sobj_cell message;
+
     /* No message comes any more, so this ends. */
     while (discard && take(ch, &message) == SOBJ_OK)
         sobj_cell_unref(message);
-    return !(tail & SOBJ__CLOSED_MARK);
+    return first;
 }
 
 bool sobj_channel_closed(const struct sobj_object *obj)
@@ -300,12 +505,19 @@ bool sobj_channel_closed(const struct sobj_object *obj)
 size_t sobj_channel_count(const struct sobj_object *obj)
 {
     const struct sobj__channel *ch = channel_of(obj);
+    uint64_t count =
+        ch->ringed ? sobj__ring_count(&ch->ring) : sobj__chain_count(&ch->chain);
 
-    return ch->capacity != 0 ? sobj__ring_count(&ch->ring)
-                             : sobj__chain_count(&ch->chain);
+    /* What a send under way has still to drop does not count. */
+    return drops_old(ch) && count > ch->capacity ? ch->capacity : count;
 }
 
 uint32_t sobj_channel_capacity(const struct sobj_object *obj)
 {
     return channel_of(obj)->capacity;
+}
+
+enum sobj_overflow sobj_channel_overflow(const struct sobj_object *obj)
+{
+    return channel_of(obj)->overflow;
 }

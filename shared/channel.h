@@ -2,15 +2,33 @@
 /* L3: channels; contract in include/sharedobj/channel.h.
  *
  *     +--------------------------+
- *     | core header | capacity   |   const after init (but for the header's words)
- *     +--------------------------+
+ *     | core header | capacity.. |   const after init (but for the header's words, and
+ *     +--------------------------+   the limit of a queue)
  *     | receivers: wait list     |   written only when somebody waits or spins
  *     +--------------------------+
  *     | senders: wait list       |
  *     +--------------------------+
- *     | const | tail | head      |   channel_ring.h (capacity > 0), or
- *     | tail | head              |   channel_chain.h (capacity 0)
+ *     | const | tail | head      |   channel_ring.h (a bounded channel), or
+ *     | tail | head              |   channel_chain.h (all others)
  *     +--------------------------+
+ *
+ * Which queue. The ring gives room for exactly `capacity` messages, so what waits for room
+ * or fails for want of it has the ring. The chain is for what accepts any number:
+ * unbounded channels; DROP_OLD, which accepts first and drops then (below); and Queue
+ * (queue.h), whose limit is a number that may change.
+ *
+ * DROP_OLD. A sender whose message was accepted takes, while there are more than
+ * `capacity`, the oldest message and drops it. Taking first, to make room, would be
+ * wrong: after a close that comes between, a message would be lost for one that was
+ * not accepted. Each send that has returned has seen `capacity` or less after its own
+ * message, or a cell that another sender is filling: that one looks when it has. So the
+ * bound holds when no send is under way. A receiver and a dropper get a message by the same
+ * claim (L6, L9): never both.
+ *   Whoever looks sees a channel that drops in the moment in which it accepts. A receiver
+ * first drops what others have still to drop, so at some moment t of its call the message
+ * i that it gets was one of the last `capacity`. The put of message i + capacity, which
+ * drops i, comes after t: the receive takes effect just before that put, or, when there
+ * was none by then, as it claims. The count leaves out what is still to be dropped.
  *
  * A message is a reference that belongs to the queue from the claim of its sender to
  * the claim of its receiver, who then owns it: only one receiver ever reads a cell, so
@@ -20,8 +38,9 @@
  * Waiting. A receiver waits in `receivers` for a message, a sender in `senders` for room;
  * the argument is given for receivers, with room for messages it is the other one.
  * Every message that is published is followed by one wake-up, which goes to the waiter
- * that has been in the list longest, or to nobody if the list is empty. The thread that
- * carries a wake-up is the sender until it has found a waiter, then that waiter.
+ * that has been in the list longest, or to nobody if the list is empty; a row of n by n
+ * wake-ups, or as many as there are waiters. The thread that carries a wake-up is the
+ * sender until it has found a waiter, then that waiter.
  *
  *   W1  A receiver sleeps only after it has entered the list and then found the queue
  *       empty (sobj__wait_enter has a fence between, P1 of park.h).
@@ -42,6 +61,17 @@
  *   at the latest when all others have left. In particular two sends while one receiver
  *   is still waking up wake two; a woken receiver need not wake the next one.
  *
+ *   Batches. A row of n that is published adds n to both, as n messages do. A waiter
+ *   that takes k messages for the one wake-up that it was woken by lowers M by k and K by
+ *   1: K >= M stays. For senders: whoever was woken for room and uses k places, though
+ *   it wants more, has found the queue full in the same look (W2), which ends the
+ *   wake-up; it waits anew like one that has just come. The proof never asks how
+ *   much a waiter wants.
+ *
+ *   A limit (queues). Room is limit - messages; a lower limit lowers it, which K >= M
+ *   survives. A higher one is stored and then wakes everybody in `senders`: no W stays for
+ *   which the proof would have to hold, and who enters later sees the new limit (P1).
+ *
  *   A finder of an empty queue must not pass its wake-up on: two waiters would hand it
  *   to each other for ever.
  *
@@ -49,13 +79,7 @@
  * too late to be woken sees the mark in the look of W1.
  *
  * What comes later, and where it fits:
- *   maxsize that can be set   the list with one more comparison where it would claim:
- *                             FULL while tail - head >= limit. The head only grows, so
- *                             an old head errs towards FULL and is read again (as I4).
- *   overflow policies         in put's caller: drop_old takes one message when FULL.
  *   rendezvous                a third kind of queue beside `ring` and `list`.
- *   batches                   n cells by one claim: adding n to the tail after looking
- *                             at n stamps, or at most to the end of a block; n wake-ups.
  *   select                    one parker in several lists (park.h); W2 and W3 hold for
  *                             each list on its own.
  *   split                     counts of senders and receivers beside `capacity`; the
@@ -73,13 +97,32 @@
 
 struct sobj__channel {
     struct sobj_object object;
-    uint32_t capacity; /* const after init; 0: unbounded */
+    /* const after init */
+    uint32_t capacity; /* 0: unbounded */
+    enum sobj_overflow overflow;
+    bool ringed; /* the ring is in use, not the chain */
+    bool waits;  /* senders may wait for room */
+    /* atomic; written by sobj_queue_set_maxsize: puts fail while there are so many; below
+     * 1: never. Of the chain only. */
+    _Atomic(int64_t) limit;
     SOBJ_ALIGNED struct sobj__waitlist receivers;
     SOBJ_ALIGNED struct sobj__waitlist senders;
     union {
-        struct sobj__ring ring;   /* capacity > 0 */
-        struct sobj__chain chain; /* capacity 0 */
+        struct sobj__ring ring;
+        struct sobj__chain chain;
     };
 };
+
+/* What a queue (queue.c) has in common with a channel.
+ * init needs: zeroed memory; `ch->object` is the caller's. Returns: OK, NO_MEMORY. */
+enum sobj_status sobj__channel_init(struct sobj__channel *ch, uint32_t capacity,
+                                    enum sobj_overflow overflow);
+/* Drops the messages that are left. */
+void sobj__channel_fini(struct sobj__channel *ch);
+void sobj__channel_fork_child(struct sobj__channel *ch);
+/* Returns: bytes of the messages' cells. */
+size_t sobj__channel_bytes(const struct sobj__channel *ch);
+/* Returns: whether this call closed it. */
+bool sobj__channel_close(struct sobj__channel *ch);
 
 #endif

@@ -29,6 +29,12 @@
  *       index once, so the message that was read before the claim is the claimer's.
  *   L7  What can fail, the allocation of a successor, comes before the claim. Between
  *       claim and message lies one store, inside the write section.
+ *   L8  A row of cells of one block is claimed by one step, as I6 of channel_ring.h.
+ *   L9  Under a limit a claim of k cells by the tail takes place while
+ *       tail + k - head <= limit: the head was read after the tail, only grows, and the
+ *       claim finds the tail where it was. FULL: when the head was read, the tail was
+ *       `limit` beyond it at least. A take that is to keep some claims only cells that
+ *       are more than `keep` before the tail: that only grows, too.
  *
  *   O1  cell: release in put, acquire in take: what the message points to.
  *   O2  next: release where it is linked, acquire where it is followed: the block's
@@ -80,6 +86,17 @@ void sobj__chain_fini(struct sobj__chain *l);
 enum sobj_status sobj__chain_put(struct sobj__chain *l, sobj_cell message);
 enum sobj_status sobj__chain_take(struct sobj__chain *l, sobj_cell *message);
 
+/* The same for a row. put sends the first `*done` of `n` messages, while there are fewer
+ * than `limit` in the chain (0: any number), else FULL; take receives `*done`, the oldest
+ * ones but for the last `keep`, or EMPTY. OK says that it is 1 at least.
+ * Needs: n from 1 to SOBJ__ROW; a limit below 2^63. */
+enum sobj_status sobj__chain_put_row(struct sobj__chain *l, const sobj_cell *messages,
+                                     uint32_t n, uint64_t limit, uint32_t *done);
+enum sobj_status sobj__chain_take_row(struct sobj__chain *l, sobj_cell *messages,
+                                      uint32_t n, uint64_t keep, uint32_t *done);
+
+/* Whether a put under a limit would find room, or CLOSED. */
+bool sobj__chain_can_put(const struct sobj__chain *l, uint64_t limit);
 /* Whether a take would find something to do or CLOSED. */
 bool sobj__chain_can_take(const struct sobj__chain *l);
 

@@ -46,6 +46,37 @@ void sobj__ring_fini(struct sobj__ring *r)
     sobj__free_table(r->cells, sobj__ring_bytes(r->capacity));
 }
 
+/* The cell at `*tail` was not free. Returns: why; or OK, and a newer tail. */
+static enum sobj_status why_not_put(const struct sobj__ring *r, uint64_t *tail)
+{
+    uint64_t seen = *tail;
+
+    SOBJ_YIELD();
+    /* SeqCst O3, I4: after the tail. */
+    if (sobj_load_seq_cst(&r->head) + r->lap == seen)
+        return SOBJ_FULL;
+    /* Acquire O3: as where the tail was read first. */
+    *tail = sobj_load_acquire(&r->tail);
+    /* The same: a receiver has claimed the cell and reads it. */
+    return *tail == seen ? SOBJ__BUSY : SOBJ_OK;
+}
+
+/* The cell at `*head` was not filled. Returns: why; or OK, and a newer head. */
+static enum sobj_status why_not_take(const struct sobj__ring *r, uint64_t *head)
+{
+    uint64_t seen = *head;
+
+    SOBJ_YIELD();
+    /* SeqCst O3, I4: after the head. */
+    uint64_t tail = sobj_load_seq_cst(&r->tail);
+    if ((tail & ~SOBJ__CLOSED_MARK) == seen)
+        return tail & SOBJ__CLOSED_MARK ? SOBJ_CLOSED : SOBJ_EMPTY;
+    /* Acquire O3: as where the head was read first. */
+    *head = sobj_load_acquire(&r->head);
+    /* The same: a sender has claimed the cell and fills it. */
+    return *head == seen ? SOBJ__BUSY : SOBJ_OK;
+}
+
 enum sobj_status sobj__ring_put(struct sobj__ring *r, sobj_cell message)
 {
     /* Acquire O3: before the stamp and the head are read. */
@@ -70,15 +101,9 @@ enum sobj_status sobj__ring_put(struct sobj__ring *r, sobj_cell message)
             sobj_cpu_relax();
             continue;
         }
-        SOBJ_YIELD();
-        /* SeqCst O3, I4: after the tail. */
-        if (sobj_load_seq_cst(&r->head) + r->lap == tail)
-            return SOBJ_FULL;
-        uint64_t seen = tail;
-        /* Acquire O3: as above. */
-        tail = sobj_load_acquire(&r->tail);
-        if (tail == seen)
-            return SOBJ__BUSY; /* a receiver has claimed the cell and reads it */
+        enum sobj_status status = why_not_put(r, &tail);
+        if (status != SOBJ_OK)
+            return status;
     }
 }
 
@@ -103,16 +128,92 @@ enum sobj_status sobj__ring_take(struct sobj__ring *r, sobj_cell *message)
             sobj_cpu_relax();
             continue;
         }
+        enum sobj_status status = why_not_take(r, &head);
+        if (status != SOBJ_OK)
+            return status;
+    }
+}
+
+enum sobj_status sobj__ring_put_row(struct sobj__ring *r, const sobj_cell *messages,
+                                    uint32_t n, uint32_t *done)
+{
+    /* Acquire O3: before the stamps and the head are read. */
+    uint64_t tail = sobj_load_acquire(&r->tail);
+
+    for (;;) {
+        uint64_t end = tail;
+        uint32_t k = 0;
+
+        if (tail & SOBJ__CLOSED_MARK)
+            return SOBJ_CLOSED;
+        /* Acquire O2: the previous lap's receivers have read. After a whole lap this
+         * comes to the first cell again, whose stamp is one lap behind. */
+        while (k < n && sobj_load_acquire(&cell_at(r, end)->stamp) == lap_of(r, end)) {
+            end = next_of(r, end);
+            k++;
+        }
+        if (k == 0) {
+            enum sobj_status status = why_not_put(r, &tail);
+            if (status != SOBJ_OK)
+                return status;
+            continue;
+        }
+        uint64_t at = tail;
         SOBJ_YIELD();
-        /* SeqCst O3, I4: after the head. */
-        uint64_t tail = sobj_load_seq_cst(&r->tail);
-        if ((tail & ~SOBJ__CLOSED_MARK) == head)
-            return tail & SOBJ__CLOSED_MARK ? SOBJ_CLOSED : SOBJ_EMPTY;
-        uint64_t seen = head;
-        /* Acquire O3: as above. */
-        head = sobj_load_acquire(&r->head);
-        if (head == seen)
-            return SOBJ__BUSY; /* a sender has claimed the cell and fills it */
+        /* SeqCst O3, I6: the claim; on failure `tail` is what another sender, or close,
+         * has put there. */
+        if (!sobj_cas_seq_cst(&r->tail, &tail, end)) {
+            sobj_cpu_relax();
+            continue;
+        }
+        for (uint32_t i = 0; i < k; i++, at = next_of(r, at)) {
+            SOBJ_YIELD();
+            cell_at(r, at)->message = messages[i];
+            /* Release O1: publishes the message. */
+            sobj_store_release(&cell_at(r, at)->stamp, lap_of(r, at) | FILLED);
+        }
+        *done = k;
+        return SOBJ_OK;
+    }
+}
+
+enum sobj_status sobj__ring_take_row(struct sobj__ring *r, sobj_cell *messages,
+                                     uint32_t n, uint32_t *done)
+{
+    /* Acquire O3: before the stamps and the tail are read. */
+    uint64_t head = sobj_load_acquire(&r->head);
+
+    for (;;) {
+        uint64_t end = head;
+        uint32_t k = 0;
+
+        /* Acquire O1: the messages are there. */
+        while (k < n && sobj_load_acquire(&cell_at(r, end)->stamp) ==
+                            (lap_of(r, end) | FILLED)) {
+            end = next_of(r, end);
+            k++;
+        }
+        if (k == 0) {
+            enum sobj_status status = why_not_take(r, &head);
+            if (status != SOBJ_OK)
+                return status;
+            continue;
+        }
+        uint64_t at = head;
+        SOBJ_YIELD();
+        /* SeqCst O3, I6: the claim; on failure `head` is another receiver's. */
+        if (!sobj_cas_seq_cst(&r->head, &head, end)) {
+            sobj_cpu_relax();
+            continue;
+        }
+        for (uint32_t i = 0; i < k; i++, at = next_of(r, at)) {
+            SOBJ_YIELD();
+            messages[i] = cell_at(r, at)->message;
+            /* Release O2: the cell may be written again. */
+            sobj_store_release(&cell_at(r, at)->stamp, lap_of(r, at) + r->lap);
+        }
+        *done = k;
+        return SOBJ_OK;
     }
 }
 

@@ -35,6 +35,10 @@
  *       exchanged.
  *   I5  Between claim and stamp lie two stores, no wait, no allocation, and no end of
  *       the write section: a fork copies no cell that is claimed and not stamped.
+ *   I6  Several cells are claimed by one step, if the stamps of all say that they are due.
+ *       A stamp that was due stays until an end moves over its cell (I2), so all of them
+ *       still are when the claim finds its end where it was. A row of cells is one step
+ *       to I1-I5: messages of others never come between.
  *
  *   O1  stamp L|FILLED: release in put, acquire in take: the message.
  *   O2  stamp of the next lap: release in take, acquire in put: the receiver has read.
@@ -44,7 +48,8 @@
  *       stamp or by the claim.
  *
  * Progress: lock-free but for BUSY, which says that another thread is between claim and
- * stamp on the cell that is due; the caller leaves its section and tries again.
+ * stamp on the cell that is due; the caller leaves its section and tries again. A row is
+ * at most SOBJ__ROW cells, so that this is short.
  * Limits: 2^62 messages in the life of a ring (at a billion a second, 146 years).
  */
 #ifndef SOBJ_CHANNEL_RING_H
@@ -58,6 +63,9 @@
 
 /* A private status of the queues: try again outside the section. */
 #define SOBJ__BUSY ((enum sobj_status)100)
+
+/* How many cells one claim takes at most. */
+#define SOBJ__ROW 64u
 
 struct sobj__ring_cell {
     _Atomic(uint64_t) stamp;
@@ -91,6 +99,12 @@ void sobj__ring_fini(struct sobj__ring *r);
  *         take OK and the message, EMPTY, CLOSED (closed and drained), BUSY. */
 enum sobj_status sobj__ring_put(struct sobj__ring *r, sobj_cell message);
 enum sobj_status sobj__ring_take(struct sobj__ring *r, sobj_cell *message);
+/* The same for a row: put sends the first `*done` of `n` messages, take receives `*done`;
+ * OK says that it is 1 at least. Needs: n from 1 to SOBJ__ROW. */
+enum sobj_status sobj__ring_put_row(struct sobj__ring *r, const sobj_cell *messages,
+                                    uint32_t n, uint32_t *done);
+enum sobj_status sobj__ring_take_row(struct sobj__ring *r, sobj_cell *messages,
+                                     uint32_t n, uint32_t *done);
 
 /* Whether a put, a take would find something to do or CLOSED. */
 bool sobj__ring_can_put(const struct sobj__ring *r);

@@ -121,6 +121,15 @@ SOBJ_INLINE void sobj__wake_one(struct sobj__waitlist *list)
         sobj__wake_slow(list, false);
 }
 
+/* Wakes the `n` longest waiting, or all if they are fewer. */
+SOBJ_INLINE void sobj__wake_some(struct sobj__waitlist *list, uint32_t n)
+{
+    /* SeqCst and Relaxed: as in wake_one (P1). */
+    sobj_fence_seq_cst();
+    for (; SOBJ_UNLIKELY(n != 0 && sobj_load_relaxed(&list->count) != 0); n--)
+        sobj__wake_slow(list, false);
+}
+
 SOBJ_INLINE void sobj__wake_all(struct sobj__waitlist *list)
 {
     /* SeqCst and Relaxed: as in wake_one (P1). */

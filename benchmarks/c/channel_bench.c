@@ -30,7 +30,7 @@ static struct sobj_object *new_channel(uint32_t capacity)
 {
     struct sobj_object *ch;
 
-    if (sobj_channel_new(capacity, &ch) != SOBJ_OK)
+    if (sobj_channel_new(capacity, SOBJ_OVERFLOW_BLOCK, &ch) != SOBJ_OK)
         abort();
     return ch;
 }

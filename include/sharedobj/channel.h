@@ -8,7 +8,11 @@
  *
  *                     progress    waits for
  *   try_send try_recv lock-free*  nothing
+ *   try_send_many     lock-free*  nothing
+ *   try_recv_many     lock-free*  nothing
  *   send recv         blocking    room, a message, close, deadline
+ *   send_many         blocking    the same
+ *   recv_many         blocking    the same
  *   close             lock-free*  nothing; wakes every waiter
  *   closed            wait-free   nothing
  *   count capacity    wait-free   nothing
@@ -19,35 +23,73 @@
  *
  * Messages come out in the order in which they were accepted, so those of one sender in
  * the order in which it sent them; several receivers may look at theirs in any order.
+ *
+ * A batch is a row of single operations that costs less: each message is accepted, or
+ * received, on its own, and those of others may come between. Close is one moment for
+ * a batch as well: what was accepted before it is delivered, and `done` says how much.
  */
 #ifndef SHAREDOBJ_CHANNEL_H
 #define SHAREDOBJ_CHANNEL_H
 
 #include "sharedobj/value.h"
 
+/* What a send does when there is no room; an unbounded channel always has. */
+enum sobj_overflow {
+    SOBJ_OVERFLOW_BLOCK,    /* waits for room */
+    SOBJ_OVERFLOW_DROP_NEW, /* is FULL at once; in a batch the message is dropped */
+    SOBJ_OVERFLOW_DROP_OLD, /* is accepted, and the oldest message is dropped */
+    SOBJ_OVERFLOW_ERROR,    /* is FULL at once */
+};
+
 /* `capacity` 0: unbounded; otherwise any number from 1 to 2^31.
  * Returns: OK and a new reference, or NO_MEMORY. */
-enum sobj_status sobj_channel_new(uint32_t capacity, struct sobj_object **out);
+enum sobj_status sobj_channel_new(uint32_t capacity, enum sobj_overflow overflow,
+                                  struct sobj_object **out);
 
 /* Sends without waiting. Consumes: `message`, only if OK.
+ * Under DROP_OLD the message is accepted first, and then, while there are more than
+ * `capacity`, the oldest one is dropped: never one that a receiver has got, and none by
+ * a send that fails. When all sends have returned there are no more than `capacity`.
  * Needs: a message that is not SOBJ_NO_CELL.
- * Returns: OK, FULL, CLOSED, NO_MEMORY (unbounded). */
+ * Returns: OK, FULL, CLOSED, NO_MEMORY (unbounded, and DROP_OLD). */
 enum sobj_status sobj_channel_try_send(struct sobj_object *ch, sobj_cell message);
 /* Receives without waiting. Returns: OK and the message, a reference that is now the
  * caller's; EMPTY; CLOSED (closed and drained). */
 enum sobj_status sobj_channel_try_recv(struct sobj_object *ch, sobj_cell *message);
 
+/* A batch. Operations begin at `done` and move it on, so that a call which has ended
+ * early can be repeated with what is left. */
+struct sobj_messages {
+    sobj_cell *cells; /* to send, or where received ones go */
+    size_t count, done;
+    size_t dropped; /* of those done: not sent, because of DROP_NEW */
+};
+/* Sends as many as there is room for. Consumes: those done.
+ * Returns: OK (all are done), FULL, CLOSED, NO_MEMORY. */
+enum sobj_status sobj_channel_try_send_many(struct sobj_object *ch,
+                                            struct sobj_messages *m);
+/* Receives what is there, up to `count`. Returns: OK (at least one came, or `count` is
+ * reached), EMPTY, CLOSED. */
+enum sobj_status sobj_channel_try_recv_many(struct sobj_object *ch,
+                                            struct sobj_messages *m);
+
 /* The same, waiting for room or a message. Waiters are woken first come, first served; a
  * call that need not wait may come between, and who finds itself too late waits anew.
  * Returns: as above without FULL and EMPTY, and TIMEOUT, INTERRUPTED, CLOSING. What can
  *          be done at once is done, whatever the deadline and the state of the domain.
+ *          A send that does not wait, because of the channel's `overflow`, is FULL.
  * Blocks: until served, closed, or `deadline` (a point of sobj_clock(), or
- *         SOBJ_FOREVER). Spins a little before it sleeps.
+ *         SOBJ_FOREVER); a batch to send until all are done, one to receive until the
+ *         first comes. Spins a little before it sleeps.
  * Needs: a reference of the caller's; the host's lock let go of. */
 enum sobj_status sobj_channel_send(struct sobj_object *ch, sobj_cell message,
                                    int64_t deadline, struct sobj_domain *domain);
 enum sobj_status sobj_channel_recv(struct sobj_object *ch, sobj_cell *message,
                                    int64_t deadline, struct sobj_domain *domain);
+enum sobj_status sobj_channel_send_many(struct sobj_object *ch, struct sobj_messages *m,
+                                        int64_t deadline, struct sobj_domain *domain);
+enum sobj_status sobj_channel_recv_many(struct sobj_object *ch, struct sobj_messages *m,
+                                        int64_t deadline, struct sobj_domain *domain);
 
 /* No more sends; wakes all waiters. With `discard`, messages not yet received are
  * dropped as well, also when the channel was closed before. Idempotent.
@@ -58,5 +100,6 @@ bool sobj_channel_closed(const struct sobj_object *ch);
 /* Returns: messages waiting; exact at rest. */
 size_t sobj_channel_count(const struct sobj_object *ch);
 uint32_t sobj_channel_capacity(const struct sobj_object *ch);
+enum sobj_overflow sobj_channel_overflow(const struct sobj_object *ch);
 
 #endif

@@ -233,7 +233,7 @@ static void fault_scenario(void *context)
     struct sobj_object *ch;
     sobj_cell c;
 
-    if (sobj_channel_new(capacity, &ch) != SOBJ_OK)
+    if (sobj_channel_new(capacity, SOBJ_OVERFLOW_BLOCK, &ch) != SOBJ_OK)
         return;
     for (int i = 0; i < 20; i++) {
         struct sobj_blob *b = sobj_blob_new(SOBJ_BLOB_BYTES, 0, 8, 0, -1);
@@ -314,7 +314,7 @@ static void test_large(void)
     ok(good, "a ring of 2^24 cells");
     sobj_unref(ch);
     ch = NULL;
-    enum sobj_status status = sobj_channel_new(1u << 31, &ch);
+    enum sobj_status status = sobj_channel_new(1u << 31, SOBJ_OVERFLOW_BLOCK, &ch);
     ok(status == SOBJ_OK || status == SOBJ_NO_MEMORY, "one of 2^31: %s",
        sobj_status_str(status));
     if (ch != NULL) {

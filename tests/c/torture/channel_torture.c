@@ -3,7 +3,7 @@
  *
  * Rounds of some milliseconds, each with random capacity, roles and yields:
  *
- *   flood   senders and receivers at full speed, until the last sender, or somebody in
+ *   flood   senders and receivers at full speed, with single messages and rows, until the last sender, or somebody in
  *           the middle, closes the channel. What was accepted comes out exactly once, in
  *           the order of each sender; nothing that was refused comes out; a close that
  *           discards loses nothing but what was in the channel; with one receiver EMPTY,
@@ -25,10 +25,12 @@
 #include "channel.h"
 #include "channels.h"
 #include "crew.h"
+#include "sharedobj/queue.h"
 #include "tap.h"
 
 #define MAX_THREADS 64
 #define MAX_QUOTA 600
+#define MAX_ROW 70
 
 /* A message is {sender, number}: an int, or the hash of a blob. */
 #define MESSAGE(sender, number) ((int64_t)(sender) << 32 | (int64_t)(number))
@@ -59,6 +61,7 @@ enum closing { CLOSE_LAST, CLOSE_EARLY, CLOSE_DISCARD };
 struct flood {
     struct sobj_object *channel;
     uint32_t capacity;
+    enum sobj_overflow overflow;
     unsigned senders, receivers;
     uint32_t quota;
     enum closing closing;
@@ -74,6 +77,13 @@ struct flood {
 
 /* ---- flood */
 
+/* Whether all that is accepted comes out. */
+static bool may_not_vanish(const struct flood *f)
+{
+    return f->closing != CLOSE_DISCARD &&
+           (f->overflow != SOBJ_OVERFLOW_DROP_OLD || f->capacity == 0);
+}
+
 static void flood_close(struct flood *f, bool discard)
 {
     if (sobj_channel_close(f->channel, discard))
@@ -86,51 +96,94 @@ static int64_t some_deadline(struct rng *rng)
                              : sobj_clock() + (int64_t)rng_below(rng, 100000);
 }
 
-/* Returns: OK or CLOSED. */
-static enum sobj_status flood_send_one(struct flood *f, struct rng *rng, sobj_cell c,
-                                       uint32_t sent)
+/* Whether a send finds the channel full of messages that nobody has taken. */
+static void expect_full(struct flood *f, enum sobj_status status, int64_t in_it)
+{
+    if (f->senders == 1 && (status == SOBJ_TIMEOUT || status == SOBJ_FULL)) {
+        expect(in_it >= f->capacity, "%s with %lld of %u in the channel",
+               sobj_status_str(status), (long long)in_it, f->capacity);
+    }
+}
+
+/* Sends a row. Returns: OK or CLOSED. */
+static enum sobj_status flood_send_row(struct flood *f, struct rng *rng,
+                                       struct sobj_messages *m, uint32_t sent)
 {
     for (;;) {
         enum sobj_status status;
         /* SeqCst: before the operation; a sum. */
         int64_t taken = sobj_load_seq_cst(&f->taken);
-        if (rng_below(rng, 3) == 0)
-            status = sobj_channel_send(f->channel, c, some_deadline(rng), NULL);
-        else
-            status = sobj_channel_try_send(f->channel, c);
-        expect(
-            status == SOBJ_OK || status == SOBJ_CLOSED ||
-                ((status == SOBJ_TIMEOUT || status == SOBJ_FULL) && f->capacity != 0),
-            "send: %s", sobj_status_str(status));
+        if (m->count == 1 && rng_below(rng, 2)) {
+            status = rng_below(rng, 3) == 0
+                         ? sobj_channel_send(f->channel, m->cells[0],
+                                             some_deadline(rng), NULL)
+                         : sobj_channel_try_send(f->channel, m->cells[0]);
+            m->done = status == SOBJ_OK;
+        } else {
+            status =
+                rng_below(rng, 3) == 0
+                    ? sobj_channel_send_many(f->channel, m, some_deadline(rng), NULL)
+                    : sobj_channel_try_send_many(f->channel, m);
+        }
+        expect(status == SOBJ_OK || status == SOBJ_CLOSED ||
+                   ((status == SOBJ_TIMEOUT || status == SOBJ_FULL) &&
+                    f->capacity != 0 && f->overflow != SOBJ_OVERFLOW_DROP_OLD),
+               "send: %s", sobj_status_str(status));
+        expect((status == SOBJ_OK) == (m->done == m->count), "a row half sent");
         if (status == SOBJ_OK || status == SOBJ_CLOSED)
             return status;
-        if (f->senders == 1) {
-            expect(sent - taken >= f->capacity, "%s with %lld of %u in the channel",
-                   sobj_status_str(status), (long long)(sent - taken), f->capacity);
-        }
+        expect_full(f, status, (int64_t)(sent + m->done) - taken);
         sched_yield();
     }
 }
 
 static void flood_send(struct flood *f, struct rng *rng, unsigned sender)
 {
+    enum sobj_status status = SOBJ_OK;
     uint32_t sent = 0;
+    bool closes = sender == 0 && f->closing != CLOSE_LAST;
 
-    for (; sent < f->quota && (sent % 16 != 15 || !time_is_up()); sent++) {
-        if (sender == 0 && f->closing != CLOSE_LAST && sent == f->closing_point)
+    for (int i = 0; sent < f->quota && (i % 16 != 15 || !time_is_up()); i++) {
+        sobj_cell cells[MAX_ROW];
+        uint32_t n = rng_below(rng, 3) ? 1 : 1 + (uint32_t)rng_below(rng, MAX_ROW);
+        struct sobj_messages m = {.cells = cells};
+        if (closes && sent >= f->closing_point) {
             flood_close(f, f->closing == CLOSE_DISCARD);
-        sobj_cell c = encode(MESSAGE(sender, sent));
-        if (flood_send_one(f, rng, c, sent) == SOBJ_CLOSED) {
-            sobj_cell_unref(c);
+            closes = false;
+        }
+        for (; m.count < n && sent + m.count < f->quota; m.count++)
+            cells[m.count] = encode(MESSAGE(sender, sent + m.count));
+        status = flood_send_row(f, rng, &m, sent);
+        sobj_add_seq_cst(&f->accepted, (int64_t)m.done); /* SeqCst: a sum. */
+        sent += (uint32_t)m.done;
+        for (size_t k = m.done; k < m.count; k++)
+            sobj_cell_unref(cells[k]);
+        if (status == SOBJ_CLOSED) {
             expect(sobj_channel_closed(f->channel), "CLOSED of an open channel");
             break;
         }
-        sobj_add_seq_cst(&f->accepted, 1); /* SeqCst: a sum. */
     }
     f->accepted_by[sender] = sent;
     /* SeqCst: a sum. */
     if (sobj_add_seq_cst(&f->senders_left, (unsigned)-1) == 1)
         flood_close(f, false);
+}
+
+/* Receives a row, or one message. */
+static enum sobj_status flood_receive_row(struct flood *f, struct rng *rng,
+                                          struct sobj_messages *m)
+{
+    enum sobj_status status;
+
+    if (rng_below(rng, 3) == 0)
+        return rng_below(rng, 3) == 0
+                   ? sobj_channel_recv_many(f->channel, m, some_deadline(rng), NULL)
+                   : sobj_channel_try_recv_many(f->channel, m);
+    status = rng_below(rng, 3) == 0
+                 ? sobj_channel_recv(f->channel, m->cells, some_deadline(rng), NULL)
+                 : sobj_channel_try_recv(f->channel, m->cells);
+    m->done = status == SOBJ_OK;
+    return status;
 }
 
 static void flood_receive(struct flood *f, struct rng *rng, unsigned receiver)
@@ -139,24 +192,24 @@ static void flood_receive(struct flood *f, struct rng *rng, unsigned receiver)
     uint32_t n = 0;
 
     for (;;) {
-        enum sobj_status status;
-        sobj_cell c;
+        sobj_cell cells[MAX_ROW];
+        struct sobj_messages m = {.cells = cells,
+                                  .count = 1 + (size_t)rng_below(rng, MAX_ROW)};
         /* SeqCst: before the operation; a sum. */
         int64_t accepted = sobj_load_seq_cst(&f->accepted);
-        if (rng_below(rng, 3) == 0)
-            status = sobj_channel_recv(f->channel, &c, some_deadline(rng), NULL);
-        else
-            status = sobj_channel_try_recv(f->channel, &c);
+        enum sobj_status status = flood_receive_row(f, rng, &m);
         if (status == SOBJ_CLOSED)
             break;
-        if (status == SOBJ_OK) {
-            received[n++] = decode(c);
-            sobj_cell_unref(c);
-            sobj_add_seq_cst(&f->taken, 1); /* SeqCst: a sum. */
-        } else {
+        expect((status == SOBJ_OK) == (m.done != 0), "a row of nothing");
+        for (size_t k = 0; k < m.done; k++) {
+            received[n++] = decode(cells[k]);
+            sobj_cell_unref(cells[k]);
+        }
+        sobj_add_seq_cst(&f->taken, (int64_t)m.done); /* SeqCst: a sum. */
+        if (status != SOBJ_OK) {
             expect(status == SOBJ_EMPTY || status == SOBJ_TIMEOUT, "recv: %s",
                    sobj_status_str(status));
-            if (f->receivers == 1 && f->closing != CLOSE_DISCARD) {
+            if (f->receivers == 1 && may_not_vanish(f)) {
                 expect(accepted <= n, "%s with %lld messages in the channel",
                        sobj_status_str(status), (long long)(accepted - n));
             }
@@ -208,7 +261,7 @@ static void flood_verify(struct flood *f)
             last[s] = n;
         }
     }
-    if (f->closing == CLOSE_DISCARD)
+    if (!may_not_vanish(f))
         expect(received <= accepted, "more received than accepted");
     else
         expect(received == accepted, "%lld accepted, %lld received (capacity %u)",
@@ -230,9 +283,15 @@ static void flood_round(struct rng *rng, unsigned threads, uint32_t capacity)
     f.receivers = threads - f.senders;
     f.quota = 1 + (uint32_t)rng_below(rng, rng_below(rng, 2) ? MAX_QUOTA : 20);
     f.closing = (enum closing)rng_below(rng, 3);
+    if (rng_below(rng, 4) == 0)
+        f.overflow = SOBJ_OVERFLOW_DROP_OLD;
+    bool is_queue = f.overflow == SOBJ_OVERFLOW_BLOCK && rng_below(rng, 4) == 0;
     f.closing_point = (uint32_t)rng_below(rng, f.quota);
     atomic_init(&f.senders_left, f.senders);
-    f.channel = new_channel(capacity);
+    if (!is_queue)
+        f.channel = new_channel_that(capacity, f.overflow);
+    else if (sobj_queue_new(capacity, &f.channel) != SOBJ_OK)
+        abort();
     for (unsigned r = 0; r < f.receivers; r++) {
         f.received[r] = malloc((size_t)f.senders * f.quota * sizeof(int64_t));
         if (f.received[r] == NULL)
@@ -325,6 +384,22 @@ struct bursts {
     pthread_t threads[MAX_THREADS];
 };
 
+/* Makes part of a burst by one row. Returns: how much. */
+static unsigned drive_row(struct bursts *b, struct member *m, unsigned n)
+{
+    sobj_cell cells[MAX_THREADS];
+    struct sobj_messages row = {.cells = cells,
+                                .count = (size_t)rng_below(&m->rng, n + 1)};
+
+    for (size_t i = 0; i < row.count; i++)
+        cells[i] = SOBJ_TRUE;
+    if (b->senders)
+        sobj_channel_try_recv_many(b->channel, &row);
+    else
+        sobj_channel_try_send_many(b->channel, &row);
+    return (unsigned)row.done;
+}
+
 /* Member 0 drives; member 1 is the faithful waiter. */
 static void drive(struct bursts *b, struct member *m)
 {
@@ -335,7 +410,7 @@ static void drive(struct bursts *b, struct member *m)
         sobj_store_seq_cst(&b->burst, i); /* SeqCst: a signal to the fickle. */
         for (unsigned pause = (unsigned)rng_below(&m->rng, 4); pause > 0; pause--)
             sched_yield();
-        for (unsigned k = 0; k < n; k++) {
+        for (unsigned k = drive_row(b, m, n); k < n; k++) {
             sobj_cell c = SOBJ_TRUE;
             enum sobj_status status =
                 b->senders ? sobj_channel_recv(b->channel, &c, SOBJ_FOREVER, NULL)
