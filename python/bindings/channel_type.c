@@ -6,16 +6,11 @@
  * anything else and decoded after everything else, so that no Python code runs in
  * between.
  */
+#include "channel_type.h"
+
 #include "args.h"
-#include "blocking.h"
-#include "convert.h"
 
 #define MAX_CAPACITY ((Py_ssize_t)1 << 31)
-
-static inline struct sobj_state *state_of(PyObject *self)
-{
-    return ((SobjHandle *)self)->state;
-}
 
 /* ---- making one */
 
@@ -44,19 +39,57 @@ static int parse_maxsize(PyObject *object, uint32_t *maxsize)
     return 0;
 }
 
+static const char *const policies[] = {
+    [SOBJ_OVERFLOW_BLOCK] = "block",
+    [SOBJ_OVERFLOW_DROP_NEW] = "drop_new",
+    [SOBJ_OVERFLOW_DROP_OLD] = "drop_old",
+    [SOBJ_OVERFLOW_ERROR] = "error",
+};
+#define POLICIES (sizeof policies / sizeof *policies)
+
+static const char *policy_of(PyObject *self)
+{
+    return policies[sobj_channel_overflow(sobj_handle_core(self))];
+}
+
+/* Returns: 0 and the policy; -1 with TypeError or ValueError. */
+static int parse_overflow(PyObject *object, enum sobj_overflow *overflow)
+{
+    if (!PyUnicode_Check(object)) {
+        PyErr_Format(PyExc_TypeError,
+                     "overflow must be a str, not %s; one of 'block', 'drop_new', "
+                     "'drop_old' and 'error'",
+                     Py_TYPE(object)->tp_name);
+        return -1;
+    }
+    for (size_t i = 0; i < POLICIES; i++) {
+        if (PyUnicode_CompareWithASCIIString(object, policies[i]) == 0) {
+            *overflow = (enum sobj_overflow)i;
+            return 0;
+        }
+    }
+    PyErr_Format(PyExc_ValueError,
+                 "overflow must be 'block', 'drop_new', 'drop_old' or 'error', not %R",
+                 object);
+    return -1;
+}
+
 static PyObject *channel_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
-    static char *kwlist[] = {"maxsize", NULL};
+    static char *kwlist[] = {"maxsize", "overflow", NULL};
     struct sobj_state *state = sobj_state_of_type(type);
     struct sobj_object *core;
-    PyObject *given = NULL;
+    PyObject *given = NULL, *policy = NULL;
     uint32_t maxsize = 0;
+    enum sobj_overflow overflow = SOBJ_OVERFLOW_BLOCK;
 
     if (state == NULL ||
-        !PyArg_ParseTupleAndKeywords(args, keywords, "|O:Channel", kwlist, &given) ||
-        (given != NULL && parse_maxsize(given, &maxsize) < 0))
+        !PyArg_ParseTupleAndKeywords(args, keywords, "|O$O:Channel", kwlist, &given,
+                                     &policy) ||
+        (given != NULL && parse_maxsize(given, &maxsize) < 0) ||
+        (policy != NULL && parse_overflow(policy, &overflow) < 0))
         return NULL;
-    if (sobj_channel_new(maxsize, &core) != SOBJ_OK)
+    if (sobj_channel_new(maxsize, overflow, &core) != SOBJ_OK)
         return PyErr_NoMemory();
     return sobj_handle_for(state, core);
 }
@@ -64,31 +97,76 @@ static PyObject *channel_new(PyTypeObject *type, PyObject *args, PyObject *keywo
 static PyObject *channel_repr(PyObject *self)
 {
     struct sobj_object *core = sobj_handle_core(self);
+    bool blocks = sobj_channel_overflow(core) == SOBJ_OVERFLOW_BLOCK;
 
     return PyUnicode_FromFormat(
-        "<Channel id=%lld maxsize=%lu qsize=%zu %s>", (long long)sobj_id_of(core),
-        (unsigned long)sobj_channel_capacity(core), sobj_channel_count(core),
-        sobj_channel_closed(core) ? "closed" : "open");
+        "<Channel id=%lld maxsize=%lu%s%s qsize=%zu %s>", (long long)sobj_id_of(core),
+        (unsigned long)sobj_channel_capacity(core),
+        blocks ? "" : " overflow=", blocks ? "" : policy_of(self),
+        sobj_channel_count(core), sobj_channel_closed(core) ? "closed" : "open");
 }
 
 /* ---- sending */
 
-/* Turns what a send came to into a result: True, or NULL with an exception. */
-static PyObject *sent(PyObject *self, enum sobj_status status, sobj_cell message)
+/* What to do about a channel that is full. */
+static const char *remedy(struct sobj_object *core)
 {
+    return sobj_channel_overflow(core) == SOBJ_OVERFLOW_BLOCK
+               ? "send() waits for room, try_send() returns False instead"
+               : "its overflow is 'error': try_send() returns False instead, 'block' "
+                 "waits for room";
+}
+
+PyObject *sobj_channel_raise_sent(PyObject *self, const char *function,
+                                  enum sobj_status status,
+                                  const struct sobj_timeout *limit)
+{
+    struct sobj_object *core = sobj_handle_core(self);
+    struct sobj_state *state = sobj_channel_state(self);
+    char what[64];
+
+    if (status == SOBJ_FULL)
+        return sobj_raise_error(state, SOBJ_ERR_CHANNEL_FULL,
+                                "%s(): the channel is full with %lu messages; %s",
+                                function, (unsigned long)sobj_channel_capacity(core),
+                                remedy(core));
+    if (status == SOBJ_CLOSED)
+        return sobj_raise_error(state, SOBJ_ERR_CHANNEL_CLOSED,
+                                "cannot send: the channel is closed");
+    if (status != SOBJ_TIMEOUT)
+        return sobj_raise(state, status);
+    PyOS_snprintf(what, sizeof what, "%s(): the channel had no room", function);
+    return sobj_raise_timeout(sobj_error_class(state, SOBJ_ERR_CHANNEL_FULL_TIMEOUT),
+                              what, limit, "it has");
+}
+
+/* Turns what a send came to into a result: True, False if it was dropped, or NULL with an
+ * exception. */
+static PyObject *sent(PyObject *self, const char *function, enum sobj_status status,
+                      sobj_cell message, const struct sobj_timeout *limit)
+{
+    struct sobj_object *core = sobj_handle_core(self);
+
     if (status == SOBJ_OK)
         Py_RETURN_TRUE;
     sobj_cell_unref(message);
-    if (status == SOBJ_FULL)
-        return sobj_raise_error(
-            state_of(self), SOBJ_ERR_CHANNEL_FULL,
-            "send_nowait(): the channel is full with %lu messages; send() waits for "
-            "room, try_send() returns False instead",
-            (unsigned long)sobj_channel_capacity(sobj_handle_core(self)));
-    if (status == SOBJ_CLOSED)
-        return sobj_raise_error(state_of(self), SOBJ_ERR_CHANNEL_CLOSED,
-                                "cannot send: the channel is closed");
-    return sobj_raise(state_of(self), status);
+    if (status == SOBJ_FULL && sobj_channel_overflow(core) == SOBJ_OVERFLOW_DROP_NEW)
+        Py_RETURN_FALSE;
+    return sobj_channel_raise_sent(self, function, status, limit);
+}
+
+enum sobj_status sobj_channel_wait_send(PyObject *self, sobj_cell message,
+                                        const struct sobj_timeout *limit)
+{
+    enum sobj_status status;
+    struct sobj_wait wait;
+
+    if (sobj_wait_begin(&wait, self, limit) < 0)
+        return SOBJ_INTERRUPTED;
+    SOBJ_WAIT(status,
+              sobj_channel_send(wait.core, message, wait.deadline, wait.domain));
+    sobj_wait_end(&wait);
+    return status;
 }
 
 PyDoc_STRVAR(
@@ -99,6 +177,9 @@ PyDoc_STRVAR(
     "copy, and shared objects inside by reference. Atomic: it is sent as a\n"
     "whole or not at all. Blocks while the channel is full, without the GIL,\n"
     "for at most timeout seconds (None: for ever).\n\n"
+    "A channel with another overflow than 'block' never blocks: 'drop_new'\n"
+    "returns False when the message was dropped, 'drop_old' drops the oldest\n"
+    "one instead, 'error' raises ChannelFull at once.\n\n"
     "Raises ChannelClosed; ChannelFullTimeout, a ChannelFull and a\n"
     "ChannelTimeout, when the timeout has run out; NotShareableError if it\n"
     "cannot be pickled, ValueError for a negative timeout. Costs the copy, and\n"
@@ -111,9 +192,7 @@ static PyObject *channel_send(PyObject *self, PyObject *const *args, Py_ssize_t 
     static const struct sobj_signature signature = {"send", names, 1, 2};
     struct sobj_object *core = sobj_handle_core(self);
     PyObject *given[2] = {NULL, NULL};
-    enum sobj_status status;
     struct sobj_timeout limit = SOBJ_NO_TIMEOUT;
-    struct sobj_wait wait;
     sobj_cell message;
 
     if (count == 1 && keywords == NULL)
@@ -121,81 +200,85 @@ static PyObject *channel_send(PyObject *self, PyObject *const *args, Py_ssize_t 
     else if (sobj_args(&signature, args, count, keywords, given) < 0 ||
              sobj_timeout_init(&limit, given[1]) < 0)
         return NULL;
-    if (sobj_encode_message(state_of(self), given[0], &message) < 0)
+    if (sobj_encode_message(sobj_channel_state(self), given[0], &message) < 0)
         return NULL;
-    status = sobj_channel_try_send(core, message);
-    if (status != SOBJ_FULL)
-        return sent(self, status, message);
-
-    if (sobj_wait_begin(&wait, self, &limit) < 0) {
-        sobj_cell_unref(message);
-        return NULL;
-    }
-    SOBJ_WAIT(status,
-              sobj_channel_send(wait.core, message, wait.deadline, wait.domain));
-    sobj_wait_end(&wait);
-    if (status != SOBJ_TIMEOUT)
-        return sent(self, status, message);
-    sobj_cell_unref(message);
-    return sobj_raise_timeout(
-        sobj_error_class(state_of(self), SOBJ_ERR_CHANNEL_FULL_TIMEOUT),
-        "send(): the channel had no room", &limit, "it has");
+    enum sobj_status status = sobj_channel_try_send(core, message);
+    if (status == SOBJ_FULL && sobj_channel_overflow(core) == SOBJ_OVERFLOW_BLOCK)
+        status = sobj_channel_wait_send(self, message, &limit);
+    return sent(self, "send", status, message, &limit);
 }
 
 PyDoc_STRVAR(send_nowait_doc,
              "send_nowait($self, message, /)\n--\n\n"
              "Send a message without waiting; return True.\n\n"
-             "As send(), but raises ChannelFull at once when there is no room.");
+             "As send(), but raises ChannelFull at once when there is no room (with\n"
+             "overflow='drop_new': returns False, the message is dropped).");
 
 static PyObject *channel_send_nowait(PyObject *self, PyObject *message)
 {
+    static const struct sobj_timeout none = SOBJ_NO_TIMEOUT;
     sobj_cell cell;
 
-    if (sobj_encode_message(state_of(self), message, &cell) < 0)
+    if (sobj_encode_message(sobj_channel_state(self), message, &cell) < 0)
         return NULL;
-    return sent(self, sobj_channel_try_send(sobj_handle_core(self), cell), cell);
+    enum sobj_status status = sobj_channel_try_send(sobj_handle_core(self), cell);
+    return sent(self, "send_nowait", status, cell, &none);
 }
 
 PyDoc_STRVAR(try_send_doc,
              "try_send($self, message, /)\n--\n\n"
              "Send a message if there is room; return whether it was sent.\n\n"
-             "Never waits. Raises ChannelClosed and NotShareableError as send() does.");
+             "Never waits; with overflow='drop_old' there always is room. Raises\n"
+             "ChannelClosed and NotShareableError as send() does.");
 
 static PyObject *channel_try_send(PyObject *self, PyObject *message)
 {
-    enum sobj_status status;
+    static const struct sobj_timeout none = SOBJ_NO_TIMEOUT;
     sobj_cell cell;
 
-    if (sobj_encode_message(state_of(self), message, &cell) < 0)
+    if (sobj_encode_message(sobj_channel_state(self), message, &cell) < 0)
         return NULL;
-    status = sobj_channel_try_send(sobj_handle_core(self), cell);
+    enum sobj_status status = sobj_channel_try_send(sobj_handle_core(self), cell);
     if (status != SOBJ_FULL)
-        return sent(self, status, cell);
+        return sent(self, "try_send", status, cell, &none);
     sobj_cell_unref(cell);
     Py_RETURN_FALSE;
 }
 
 /* ---- receiving */
 
-/* Turns what a receive came to into the message, or NULL with an exception. */
-static PyObject *received(PyObject *self, enum sobj_status status, sobj_cell message)
+PyObject *sobj_channel_raise_received(PyObject *self, enum sobj_status status)
 {
-    if (status == SOBJ_OK)
-        return sobj_decode_message(state_of(self), message);
     if (status == SOBJ_EMPTY)
-        return sobj_raise_error(state_of(self), SOBJ_ERR_CHANNEL_EMPTY,
+        return sobj_raise_error(sobj_channel_state(self), SOBJ_ERR_CHANNEL_EMPTY,
                                 "recv_nowait(): the channel is empty; recv() waits for "
                                 "a message, try_recv() returns None instead");
     if (status == SOBJ_CLOSED)
-        return sobj_raise_error(state_of(self), SOBJ_ERR_CHANNEL_CLOSED,
+        return sobj_raise_error(sobj_channel_state(self), SOBJ_ERR_CHANNEL_CLOSED,
                                 "cannot receive: the channel is closed and drained");
-    return sobj_raise(state_of(self), status);
+    return sobj_raise(sobj_channel_state(self), status);
 }
 
-/* Waits up to `limit`. Returns: the status and the message. SOBJ_INTERRUPTED: an
- * exception is set. */
-static enum sobj_status receive(PyObject *self, const struct sobj_timeout *limit,
-                                sobj_cell *message)
+PyObject *sobj_channel_raise_no_message(PyObject *self, const char *function,
+                                        const struct sobj_timeout *limit)
+{
+    char what[64];
+
+    PyOS_snprintf(what, sizeof what, "%s(): no message came", function);
+    return sobj_raise_timeout(
+        sobj_error_class(sobj_channel_state(self), SOBJ_ERR_CHANNEL_EMPTY_TIMEOUT),
+        what, limit, "one comes");
+}
+
+/* Turns what a receive came to into the message, or NULL with an exception. */
+static PyObject *received(PyObject *self, enum sobj_status status, sobj_cell message)
+{
+    return status == SOBJ_OK ? sobj_decode_message(sobj_channel_state(self), message)
+                             : sobj_channel_raise_received(self, status);
+}
+
+enum sobj_status sobj_channel_receive(PyObject *self, const struct sobj_timeout *limit,
+                                      sobj_cell *message)
 {
     enum sobj_status status = sobj_channel_try_recv(sobj_handle_core(self), message);
     struct sobj_wait wait;
@@ -237,12 +320,10 @@ static PyObject *channel_recv(PyObject *self, PyObject *const *args, Py_ssize_t 
             sobj_timeout_init(&limit, timeout) < 0)
             return NULL;
     }
-    enum sobj_status status = receive(self, &limit, &message);
-    if (status != SOBJ_TIMEOUT)
-        return received(self, status, message);
-    return sobj_raise_timeout(
-        sobj_error_class(state_of(self), SOBJ_ERR_CHANNEL_EMPTY_TIMEOUT),
-        "recv(): no message came", &limit, "one comes");
+    enum sobj_status status = sobj_channel_receive(self, &limit, &message);
+    if (status == SOBJ_TIMEOUT)
+        return sobj_channel_raise_no_message(self, "recv", &limit);
+    return received(self, status, message);
 }
 
 PyDoc_STRVAR(recv_nowait_doc,
@@ -285,7 +366,7 @@ static PyObject *channel_next(PyObject *self)
 {
     static const struct sobj_timeout none = SOBJ_NO_TIMEOUT;
     sobj_cell message = SOBJ_NO_CELL;
-    enum sobj_status status = receive(self, &none, &message);
+    enum sobj_status status = sobj_channel_receive(self, &none, &message);
 
     if (status == SOBJ_CLOSED)
         return NULL; /* the end of the iteration */
@@ -353,6 +434,11 @@ static PyObject *channel_get_maxsize(PyObject *self, void *closure)
     return PyLong_FromUnsignedLong(sobj_channel_capacity(sobj_handle_core(self)));
 }
 
+static PyObject *channel_get_overflow(PyObject *self, void *closure)
+{
+    return PyUnicode_FromString(policy_of(self));
+}
+
 static PyGetSetDef channel_getset[] = {
     SOBJ_HANDLE_GETSET,
     {"closed", channel_get_closed, NULL,
@@ -360,13 +446,19 @@ static PyGetSetDef channel_getset[] = {
      {"maxsize", channel_get_maxsize, NULL,
       PyDoc_STR("How many messages the channel holds before it is full; 0: no limit."),
                 NULL},
-      {NULL},
-    };
+      {"overflow", channel_get_overflow, NULL,
+       PyDoc_STR("What a send does when the channel is full: 'block', 'drop_new', "
+               "'drop_old' or 'error'."),
+                 NULL},
+       {NULL},
+     };
 
 #define FAST(function) (PyCFunction)(void *)(function), METH_FASTCALL | METH_KEYWORDS
 
 static PyMethodDef channel_methods[] = {
     {"send", FAST(channel_send), send_doc},
+    {"send_many", FAST(sobj_channel_py_send_many), sobj_channel_send_many_doc},
+    {"recv_many", FAST(sobj_channel_py_recv_many), sobj_channel_recv_many_doc},
     {"send_nowait", channel_send_nowait, METH_O, send_nowait_doc},
     {"try_send", channel_try_send, METH_O, try_send_doc},
     {"recv", FAST(channel_recv), recv_doc},
@@ -384,14 +476,18 @@ static PyMethodDef channel_methods[] = {
 
 PyDoc_STRVAR(
     channel_doc,
-    "Channel(maxsize=0)\n--\n\n"
+    "Channel(maxsize=0, *, overflow='block')\n--\n\n"
     "A queue of messages between threads and interpreters, first in, first out.\n\n"
     "Any number of senders and receivers. maxsize is how many messages it holds\n"
-    "before senders wait; 0 means no limit. A message may be any object that\n"
-    "can be pickled; the receiver owns the copy it gets, and shared objects\n"
-    "inside arrive by reference. Once a send has returned, its message stays\n"
-    "until it is received or the channel itself dies, whatever becomes of the\n"
-    "sender. Iterating receives until the channel is closed and drained.\n\n"
+    "before it is full; 0 means no limit, and then it never is. overflow says\n"
+    "what a send to a full channel does: 'block' waits for room, 'drop_new' drops\n"
+    "the message that is to be sent, 'drop_old' the oldest one that waits, 'error'\n"
+    "raises ChannelFull.\n\n"
+    "A message may be any object that can be pickled; the receiver owns the copy\n"
+    "it gets, and shared objects inside arrive by reference. Once a send has\n"
+    "returned, its message stays until it is received, dropped by overflow, or\n"
+    "the channel itself dies, whatever becomes of the sender. Iterating receives\n"
+    "until the channel is closed and drained.\n\n"
     "A Channel is always true, hashes by identity, and equals every handle of\n"
     "the same channel.");
 

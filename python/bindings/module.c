@@ -79,7 +79,8 @@ static int module_exec(PyObject *module)
     if (sobj_registry_exec(module, state) < 0 || sobj_convert_exec(module, state) < 0 ||
         sobj_atomic_int_exec(module, state) < 0 || sobj_dict_exec(module, state) < 0 ||
         sobj_set_exec(module, state) < 0 || sobj_array_exec(module, state) < 0 ||
-        sobj_list_exec(module, state) < 0 || sobj_channel_exec(module, state) < 0)
+        sobj_list_exec(module, state) < 0 || sobj_channel_exec(module, state) < 0 ||
+        sobj_queue_exec(module, state) < 0)
         return -1;
 #ifdef SOBJ_VERSION
     if (PyModule_AddStringConstant(module, "__version__", SOBJ_VERSION) < 0)

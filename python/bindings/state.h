@@ -194,5 +194,6 @@ int sobj_list_exec(PyObject *module, struct sobj_state *state);
 /* Returns: the handle of the process-wide registry, a new reference, or NULL. */
 PyObject *sobj_dict_registry(PyObject *module);
 int sobj_channel_exec(PyObject *module, struct sobj_state *state);
+int sobj_queue_exec(PyObject *module, struct sobj_state *state);
 
 #endif

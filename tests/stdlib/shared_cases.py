@@ -1,6 +1,6 @@
 """Runs cases of the standard library's test suite on our types, in a process of its own.
 
-usage: shared_cases.py mapping|dict|set|mixed|sequence|list [PATH]
+usage: shared_cases.py mapping|dict|set|mixed|sequence|list|queue [PATH]
 
 PATH: a further folder of the package `test`.
 
@@ -19,7 +19,7 @@ import unittest
 from pathlib import Path
 
 import sharedobj
-from sharedobj import SharedDict, SharedList, SharedSet, _sharedobj
+from sharedobj import Queue, SharedDict, SharedList, SharedSet, _sharedobj
 
 
 class UseSharedDict(ast.NodeTransformer):
@@ -192,6 +192,16 @@ def mixed_cases():
     yield type("TestSet", (test_set.TestSet,), {"thetype": SharedSet, "basetype": SharedSet})
 
 
+def queue_cases():
+    """The cases that every kind of queue passes, as they are."""
+    import queue
+
+    from test.test_queue import BaseQueueTestMixin
+
+    bases = BaseQueueTestMixin, unittest.TestCase
+    yield type("QueueTest", bases, {"queue": queue, "type2test": Queue})
+
+
 class Outcomes(unittest.TextTestResult):
     """Keeps nothing of a case but how it ended."""
 
@@ -243,6 +253,7 @@ CASES = {
     "mixed": mixed_cases,
     "sequence": sequence_cases,
     "list": list_cases,
+    "queue": queue_cases,
 }
 
 

@@ -1,4 +1,4 @@
-"""The standard library's own tests of mappings, dict, set and list, pointed at our types.
+"""The standard library's own tests of mappings, dict, set, list and queue, pointed at our types.
 
 Each case runs; one that fails must be in the table below, with the reason, and one that is in
 the table must fail: what is no longer needed there is an error, too.
@@ -138,6 +138,7 @@ NOT_FOR_US = {
         "ListTest.test_repr_mutate": UNSHAREABLE,
         "ListTest.test_reversed_pickle": REFERENCE,
     },
+    "queue": {},
 }
 # Which module they are in, and how many of them pass at least.
 MODULES = {
@@ -147,6 +148,7 @@ MODULES = {
     "mixed": ("test.test_set", 40),
     "sequence": ("test.list_tests", 30),
     "list": ("test.test_list", 10),
+    "queue": ("test.test_queue", 24 if sys.version_info >= (3, 13) else 6),
 }
 
 
