@@ -6,7 +6,7 @@ error there.
 """
 
 import queue
-from typing import Any, assert_type
+from typing import Any, Literal, assert_type
 
 import pytest
 
@@ -159,6 +159,34 @@ def test_channel() -> None:
     except so.ChannelTimeout as error:
         assert isinstance(error, queue.Empty) and isinstance(error, TimeoutError)
         assert isinstance(error, so.ChannelEmptyTimeout)
+
+
+def test_batches() -> None:
+    channel = so.Channel[int](5, overflow="drop_old")
+    assert_type(channel.overflow, Literal["block", "drop_new", "drop_old", "error"])
+    assert_type(channel.send_many(n for n in range(3)), int)
+    assert_type(channel.recv_many(5, timeout=0), list[int])
+    with pytest.raises(ValueError):
+        so.Channel(overflow="drop")  # type: ignore[call-overload]
+    channel.send_many(["text"])  # type: ignore[list-item]
+
+
+def test_queue() -> None:
+    q: so.Queue[tuple[int, str]] = so.Queue(maxsize=2)
+    q.put((1, "a"), timeout=1)
+    q.put_nowait((2, "b"))
+    assert_type(q.get(block=False), tuple[int, str])
+    assert_type(q.get_nowait(), tuple[int, str])
+    q.maxsize = 5
+    assert_type(q.maxsize, int)
+    assert_type(q.unfinished_tasks, int)
+    q.task_done()
+    q.task_done()
+    q.join()
+    q.shutdown(immediate=True)
+    assert_type(q.is_shutdown, bool)
+    with pytest.raises(so.ChannelClosed):
+        q.put("text")  # type: ignore[arg-type]
 
 
 def test_functions() -> None:
