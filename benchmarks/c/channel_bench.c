@@ -2,8 +2,8 @@
 /* What a channel costs without a host: channel_bench [REPEATS]
  *
  *   one thread    a send and a receive, against a ring under an uncontended pthread mutex
- *   throughput    blocking sends and receives, one to one and two to two, against the
- *                 same ring with condition variables
+ *   throughput    blocking sends and receives, one by one or in rows of 64, one to one
+ *                 and two to two, against the same ring with condition variables
  *   round trip    an int there and back through two channels, against two futex words;
  *                 the channels spin as they like, or must park every time
  *
@@ -24,6 +24,7 @@
 #include "sharedobj/channel.h"
 
 #define RING 1024
+#define ROW 64
 static int repeats = 5;
 
 static struct sobj_object *new_channel(uint32_t capacity)
@@ -133,13 +134,44 @@ struct flow {
     struct guarded *guarded;
     pthread_barrier_t barrier;
     int64_t each;
+    size_t row; /* messages in one call; 0: the calls for one */
+    _Atomic(int) senders;
 };
+
+static void flow_send_rows(struct flow *f)
+{
+    sobj_cell cells[ROW];
+
+    for (int64_t i = 0; i < f->each; i += (int64_t)f->row) {
+        struct sobj_messages m = {.cells = cells, .count = f->row};
+        for (size_t k = 0; k < f->row; k++)
+            cells[k] = sobj_from_int(i + (int64_t)k);
+        sobj_channel_send_many(f->channel, &m, SOBJ_FOREVER, NULL);
+    }
+}
+
+/* Each receiver takes about its share; the last one finds the channel closed. */
+static void flow_receive_rows(struct flow *f)
+{
+    sobj_cell cells[ROW];
+    struct sobj_messages m = {.cells = cells, .count = f->row};
+
+    while (sobj_channel_recv_many(f->channel, &m, SOBJ_FOREVER, NULL) == SOBJ_OK)
+        m.done = 0;
+}
 
 static void *flow_send(void *arg)
 {
     struct flow *f = arg;
 
     pthread_barrier_wait(&f->barrier);
+    if (f->row != 0) {
+        flow_send_rows(f);
+        /* SeqCst: a count. */
+        if (sobj_add_seq_cst(&f->senders, -1) == 1)
+            sobj_channel_close(f->channel, false);
+        return NULL;
+    }
     for (int64_t i = 0; i < f->each; i++) {
         if (f->channel != NULL)
             sobj_channel_send(f->channel, sobj_from_int(i), SOBJ_FOREVER, NULL);
@@ -155,6 +187,10 @@ static void *flow_receive(void *arg)
     sobj_cell c;
 
     pthread_barrier_wait(&f->barrier);
+    if (f->row != 0) {
+        flow_receive_rows(f);
+        return NULL;
+    }
     for (int64_t i = 0; i < f->each; i++) {
         if (f->channel != NULL)
             sobj_channel_recv(f->channel, &c, SOBJ_FOREVER, NULL);
@@ -164,14 +200,18 @@ static void *flow_receive(void *arg)
     return NULL;
 }
 
-/* Returns: millions of messages a second. */
-static double flow(struct sobj_object *channel, struct guarded *g, int sides)
+/* Returns: millions of messages a second through a channel of that capacity, or, if it is
+ * -1, the guarded ring. */
+static double flow(int64_t capacity, struct guarded *g, int sides, size_t row)
 {
     pthread_t threads[16];
     double best = 0;
 
     for (int r = 0; r < repeats; r++) {
-        struct flow f = {.channel = channel, .guarded = g, .each = 400000 / sides};
+        struct flow f = {.guarded = g, .row = row};
+        f.each = (row != 0 ? 6400000 : 400000) / sides;
+        f.channel = capacity >= 0 ? new_channel((uint32_t)capacity) : NULL;
+        atomic_init(&f.senders, sides);
         pthread_barrier_init(&f.barrier, NULL, 2 * (unsigned)sides + 1);
         for (int i = 0; i < sides; i++) {
             pthread_create(&threads[2 * i], NULL, flow_send, &f);
@@ -185,24 +225,27 @@ static double flow(struct sobj_object *channel, struct guarded *g, int sides)
         double rate = (double)f.each * sides / (double)t * 1e3;
         best = rate > best ? rate : best;
         pthread_barrier_destroy(&f.barrier);
+        if (f.channel != NULL)
+            sobj_unref(f.channel);
     }
     return best;
 }
 
 static void throughput(struct guarded *g, int sides)
 {
-    struct sobj_object *bounded = new_channel(RING), *unbounded = new_channel(0);
-    double base = flow(NULL, g, sides);
-    double b = flow(bounded, NULL, sides), u = flow(unbounded, NULL, sides);
+    static const int64_t capacities[] = {RING, 16 * RING, 0};
+    double base = flow(-1, g, sides, 0);
 
     printf("%d to %d, million messages a second\n", sides, sides);
     printf("  mutex ring                %7.2f\n", base);
-    printf("  channel, capacity %-6u  %7.2f      %5.2f of the mutex ring\n", RING, b,
-           b / base);
-    printf("  channel, unbounded        %7.2f      %5.2f of the mutex ring\n", u,
-           u / base);
-    sobj_unref(bounded);
-    sobj_unref(unbounded);
+    for (int i = 0; i < 3; i++) {
+        double one = flow(capacities[i], NULL, sides, 0);
+        double rows = flow(capacities[i], NULL, sides, ROW);
+        printf("  channel, capacity %-6lld  %7.2f      %5.2f of the mutex ring\n",
+               (long long)capacities[i], one, one / base);
+        printf("    in rows of %d           %7.2f      %5.2f of the mutex ring\n", ROW,
+               rows, rows / base);
+    }
 }
 
 /* ---- round trip */

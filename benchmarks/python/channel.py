@@ -97,6 +97,66 @@ def round_trips(options, title, cpu, method):
     return result
 
 
+def feed(channel, go, batch):
+    """Sends as many ints as are asked for, in batches or one by one."""
+    numbers = list(range(batch))
+    for total in go:
+        if batch == 1:
+            for number in range(total):
+                channel.send(number)
+        else:
+            for _ in range(0, total, batch):
+                channel.send_many(numbers)
+
+
+class Stream:
+    """One way, from another interpreter to this one. A round begins with the first message
+    that comes: how long the other one took to wake up is not part of it."""
+
+    def __init__(self, batch):
+        self.batch, self.channel, self.go = batch, so.Channel(), so.Channel()
+        self.place = so.interpreters.create()
+        self.thread = self.place.call_in_thread(feed, self.channel, self.go, batch)
+
+    def close(self):
+        self.go.close()
+        self.thread.join()
+        self.place.close()
+
+    def run(self, loops):
+        batch, receive, receive_many = self.batch, self.channel.recv, self.channel.recv_many
+        total = -(-loops // batch) * batch
+        self.go.send(total)
+        if batch == 1:
+            receive()
+            begin, left = time.perf_counter(), total - 1
+            for _ in range(left):
+                receive()
+        else:
+            first = len(receive_many(batch))
+            begin, left = time.perf_counter(), total - first
+            missing = left
+            while missing:
+                missing -= len(receive_many(batch))
+        spent = time.perf_counter() - begin
+        return spent * loops / max(left, 1)
+
+
+def streams(options):
+    kinds = {"send, recv": Stream(1), "send_many, recv_many of 256": Stream(256)}
+    result = harness.compare(
+        "an int one way between two interpreters",
+        {name: stream.run for name, stream in kinds.items()},
+        unit="ns",
+        quick=options.quick,
+        rounds=11,
+        seconds=0.05,
+    )
+    for stream in kinds.values():
+        stream.close()
+    return result
+
+
 TREE = {
     "name": "an order",
     "lines": [{"article": f"article {n}", "count": n, "price": n * 1.25} for n in range(10)],
@@ -144,6 +204,7 @@ def main():
         ]
         os.sched_setaffinity(0, cpus)
     results.append(round_trips(options, "round trip of an int, anywhere", None, "running"))
+    results.append(streams(options))
     results.append(trees(options))
     harness.report(*results)
 

@@ -167,7 +167,7 @@ def test_batches() -> None:
     assert_type(channel.send_many(n for n in range(3)), int)
     assert_type(channel.recv_many(5, timeout=0), list[int])
     with pytest.raises(ValueError):
-        so.Channel(overflow="drop")  # type: ignore[call-overload]
+        so.Channel(overflow="drop")  # type: ignore[arg-type]
     channel.send_many(["text"])  # type: ignore[list-item]
 
 
