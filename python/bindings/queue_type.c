@@ -74,8 +74,9 @@ struct blocking {
 };
 #define BLOCKS {true, SOBJ_NO_TIMEOUT}
 
-/* From `block` and `timeout`, NULL if not given; a timeout is not looked at where the call
- * does not block. Returns: 0, or -1 with an exception. */
+/* From `block` and `timeout`, NULL if not given. Where the call does not block nobody
+ * minds a bad timeout; a limit that is set meanwhile may make it block all the same.
+ * Returns: 0, or -1 with an exception. */
 static int parse_blocking(PyObject *block, PyObject *timeout, bool may_block,
                           struct blocking *b)
 {
@@ -83,8 +84,14 @@ static int parse_blocking(PyObject *block, PyObject *timeout, bool may_block,
 
     if (blocks < 0)
         return -1;
-    b->blocks = blocks && may_block;
-    return b->blocks ? sobj_timeout_init(&b->limit, timeout) : 0;
+    b->blocks = blocks;
+    if (!blocks || sobj_timeout_init(&b->limit, timeout) == 0)
+        return 0;
+    if (may_block || !(PyErr_ExceptionMatches(PyExc_ValueError) ||
+                       PyErr_ExceptionMatches(PyExc_TypeError)))
+        return -1;
+    PyErr_Clear();
+    return 0;
 }
 
 /* ---- putting */

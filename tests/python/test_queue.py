@@ -318,3 +318,18 @@ def test_executors_heapq_and_functools():
     one.put(None)
     two.put(None)
     assert list(heapq.merge(iter(one.get, None), iter(two.get, None))) == list(range(10))
+
+
+def test_a_limit_that_comes_while_an_item_is_pickled():
+    """The call blocks then, as it was asked to, though there was no limit when it began."""
+    q = Queue()
+    q.put(1)
+
+    class Lowers:
+        def __reduce__(self):
+            q.maxsize = 1
+            return int, ()
+
+    with pytest.raises(so.ChannelFullTimeout):
+        q.put(Lowers(), timeout=0.01)
+    assert q.qsize() == 1
