@@ -50,9 +50,8 @@ def test_readme_has_every_operation():
     blocks = re.findall(r"```python\n(.*?)```", README, re.S)
     quoted = re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", README, flags=re.S))
     words = set(re.findall(r"\w+", " ".join(blocks + quoted)))
-    for kind in (
-        so.AtomicInt, so.Channel, so.Queue, so.SharedArray, so.SharedDict, so.SharedList, so.SharedSet
-    ):  # fmt: skip
+    containers = so.SharedArray, so.SharedDict, so.SharedList, so.SharedSet
+    for kind in (so.AtomicInt, so.Channel, so.Queue, *containers):
         public = {name for name in vars(kind) if not name.startswith("_")}
         assert public <= words, f"{kind.__name__}: {sorted(public - words)}"
     names = {name for name in so.__all__ if not name.startswith(("_", "Channel"))}
