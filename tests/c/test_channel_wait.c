@@ -259,10 +259,31 @@ struct busy {
     struct sobj_object *channel; /* messages are {sender, number} */
     _Atomic(bool) stop;
     int64_t id;
+    bool rows; /* sends and receives rows only */
 };
 
 #define FORKS 20
 #define MESSAGE(sender, number) sobj_from_int((int64_t)(sender) << 40 | (number))
+
+/* Returns: how many messages went. */
+static int64_t send_row(struct busy *b, int64_t sent)
+{
+    sobj_cell cells[5];
+    struct sobj_messages m = {.cells = cells, .count = 5};
+
+    for (int64_t i = 0; i < 5; i++)
+        cells[i] = MESSAGE(b->id, sent + i);
+    sobj_channel_try_send_many(b->channel, &m);
+    return (int64_t)m.done;
+}
+
+static void recv_row(struct busy *b)
+{
+    sobj_cell cells[5];
+    struct sobj_messages m = {.cells = cells, .count = 5};
+
+    sobj_channel_try_recv_many(b->channel, &m);
+}
 
 static void *keep_busy(void *arg)
 {
@@ -272,8 +293,13 @@ static void *keep_busy(void *arg)
 
     for (unsigned i = 0; !sobj_load_acquire(&b->stop); i++) { /* Acquire: a flag. */
         /* More sends than receives, and more receives when there is much. */
-        if (i % 8 < (sobj_channel_count(b->channel) < 100 ? 5 : 2))
+        bool sends = i % 8 < (sobj_channel_count(b->channel) < 100 ? 5 : 2);
+        if (sends && b->rows)
+            sent += send_row(b, sent);
+        else if (sends)
             sent += sobj_channel_try_send(b->channel, MESSAGE(b->id, sent)) == SOBJ_OK;
+        else if (b->rows)
+            recv_row(b);
         else
             sobj_channel_try_recv(b->channel, &c);
     }
@@ -325,14 +351,14 @@ static int child(struct sobj_object *empty, struct sobj_object *full, struct bus
     return copy_works(b[2].channel) ? 0 : 6;
 }
 
-static void test_fork(void)
+static void test_fork(bool rows)
 {
     struct sobj_object *empty = new_channel(3), *full = new_channel(1);
     struct sobj_object *bounded = new_channel(7), *unbounded = new_channel(0);
-    struct busy busy[4] = {{.channel = bounded, .id = 0},
-                           {.channel = bounded, .id = 1},
-                           {.channel = unbounded, .id = 0},
-                           {.channel = unbounded, .id = 1}};
+    struct busy busy[4] = {{.channel = bounded, .id = 0, .rows = rows},
+                           {.channel = bounded, .id = 1, .rows = rows},
+                           {.channel = unbounded, .id = 0, .rows = rows},
+                           {.channel = unbounded, .id = 1, .rows = rows}};
     struct worker r[2], s;
     pthread_t threads[4];
     int good = 0, status, last = 0;
@@ -396,7 +422,8 @@ int main(void)
         }
 #if !defined(FORKS_NEED_QUIET)
         alarm(HANG_SECONDS);
-        test_fork();
+        test_fork(false);
+        test_fork(true);
 #endif
     }
 #if defined(FORKS_NEED_QUIET)
