@@ -264,10 +264,12 @@ static void list_fork_child(struct sobj_object *obj)
 }
 
 /* Needs: nobody uses the list any more. */
-static size_t list_bytes(const struct sobj_object *obj)
+static size_t bytes_and_values(const struct sobj_object *obj)
 {
-    return sizeof(struct sobj__list) +
-           sobj__list_body_bytes(sobj__list_root(sobj__list_of(obj)));
+    struct sobj__list_body *body = sobj__list_root(sobj__list_of(obj));
+
+    return sizeof(struct sobj__list) + sobj__list_body_bytes(body) +
+           sobj__list_values_bytes(body, sobj__list_all(body));
 }
 
 size_t sobj_list_bytes(const struct sobj_object *obj)
@@ -276,7 +278,7 @@ size_t sobj_list_bytes(const struct sobj_object *obj)
 
     sobj__write_begin();
     sobj__lock_acquire(&l->lock);
-    size_t bytes = list_bytes(obj);
+    size_t bytes = sizeof *l + sobj__list_body_bytes(sobj__list_root(l));
     sobj__lock_release(&l->lock);
     sobj__write_end();
     return bytes;
@@ -287,7 +289,7 @@ static const struct sobj__type list_type = {
     .name = "SharedList",
     .destroy = list_destroy,
     .fork_child = list_fork_child,
-    .bytes = list_bytes,
+    .bytes = bytes_and_values,
 };
 
 enum sobj_status sobj_list_new(size_t expected, struct sobj_object **out)

@@ -207,8 +207,24 @@ static void body_end(void *p)
     sobj__list_body_free(body);
 }
 
-/* Returns: all items. Needs: nobody appends or removes any more. */
-static struct sobj__list_range all_of(struct sobj__list_body *body)
+/* Values that are looked at; those of more items are estimated from so many. */
+#define SAMPLE 1024u
+
+size_t sobj__list_values_bytes(struct sobj__list_body *body,
+                               struct sobj__list_range range)
+{
+    uint64_t n = range.count < SAMPLE ? range.count : SAMPLE;
+    uint64_t step = n != 0 ? range.count / n * range.step : 0;
+    size_t bytes = 0;
+
+    for (uint64_t k = 0; k < n; k++)
+        /* Acquire: the blob is looked at, and may have been stored just now (I6). */
+        bytes += sobj__cell_bytes(
+            sobj_load_acquire(sobj__list_place(body, range.start + k * step)));
+    return range.count == n ? bytes : bytes / n * range.count;
+}
+
+struct sobj__list_range sobj__list_all(struct sobj__list_body *body)
 {
     uint64_t word = sobj_load_relaxed(&body->word); /* Relaxed: nobody writes it. */
 
@@ -217,19 +233,20 @@ static struct sobj__list_range all_of(struct sobj__list_body *body)
 
 void sobj__list_body_drop(struct sobj__list_body *body)
 {
-    body->drop = all_of(body);
+    body->drop = sobj__list_all(body);
     body_end(body);
 }
 
 void sobj__list_body_retire(struct sobj__list_body *body, struct sobj__list_range drop)
 {
     body->drop = drop;
-    sobj__retire(body, body_end, sobj__list_body_bytes(body));
+    sobj__retire(body, body_end,
+                 sobj__list_body_bytes(body) + sobj__list_values_bytes(body, drop));
 }
 
 void sobj__list_body_retire_all(struct sobj__list_body *body)
 {
-    sobj__list_body_retire(body, all_of(body));
+    sobj__list_body_retire(body, sobj__list_all(body));
 }
 
 /* ---- words */

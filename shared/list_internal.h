@@ -255,6 +255,12 @@ void sobj__list_body_drop(struct sobj__list_body *body);
 void sobj__list_body_retire(struct sobj__list_body *body, struct sobj__list_range drop);
 /* The same with all items. Needs: nobody appends or removes any more. */
 void sobj__list_body_retire_all(struct sobj__list_body *body);
+/* Returns: about how many bytes the values of these items hold, for the limit of retired
+ * memory. Needs: a section, or the gate closed, or that nobody else has the list. */
+size_t sobj__list_values_bytes(struct sobj__list_body *body,
+                               struct sobj__list_range range);
+/* Returns: all items. Needs: nobody appends or removes any more. */
+struct sobj__list_range sobj__list_all(struct sobj__list_body *body);
 /* Returns: bytes of it and its segments. Needs: the lock, or nobody changes it. */
 size_t sobj__list_body_bytes(const struct sobj__list_body *body);
 

@@ -255,6 +255,8 @@ static enum sobj_status cut_off(struct sobj__list_shift *s, uint64_t count)
 {
     struct bag *bag = sobj__alloc(SOBJ_COUNT_BLOCKS, bag_bytes(count));
     uint64_t len = s->len - count;
+    struct sobj__list_range range = {len, 1, count};
+    size_t bytes = bag_bytes(count) + sobj__list_values_bytes(s->old, range);
 
     if (bag == NULL) {
         sobj__list_shift_leave(s);
@@ -273,7 +275,7 @@ static enum sobj_status cut_off(struct sobj__list_shift *s, uint64_t count)
     sobj__lock_acquire(&s->l->lock);
     sobj__list_trim(s->old, len);
     sobj__lock_release(&s->l->lock);
-    sobj__retire(bag, bag_end, bag_bytes(count));
+    sobj__retire(bag, bag_end, bytes);
     open(s);
     return SOBJ_OK;
 }

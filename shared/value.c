@@ -80,6 +80,13 @@ void sobj_cell_unref(sobj_cell c)
         sobj_unref(sobj_to_object(c));
 }
 
+size_t sobj__cell_bytes(sobj_cell c)
+{
+    if (sobj_is_blob(c))
+        return blob_bytes(sobj_blob_size(sobj_to_blob(c)), sobj_to_blob(c)->edges);
+    return sobj_is_object(c) ? sizeof(void *) : 0;
+}
+
 void sobj__cell_retire(sobj_cell c)
 {
     if (sobj_is_blob(c)) {
@@ -91,9 +98,9 @@ void sobj__cell_retire(sobj_cell c)
             last->p = (char *)last->p + 1;
             return;
         }
-        sobj__retire(b, blob_unref_cb, blob_bytes(sobj_blob_size(b), b->edges));
+        sobj__retire(b, blob_unref_cb, sobj__cell_bytes(c));
     } else if (sobj_is_object(c)) {
-        sobj__retire(sobj_to_object(c), sobj__object_unref_cb, sizeof(void *));
+        sobj__retire(sobj_to_object(c), sobj__object_unref_cb, sobj__cell_bytes(c));
     }
 }
 

@@ -13,6 +13,10 @@
  * loaded it. Immediates cost nothing. Needs: a section. */
 void sobj__cell_retire(sobj_cell c);
 
+/* Returns: about how many bytes are freed with the last reference, for the limit of
+ * retired memory. Needs: the cell is kept alive by somebody. */
+size_t sobj__cell_bytes(sobj_cell c);
+
 /* Adds two immediate numbers. Returns: OK, OVERFLOW, BAD_OPERAND. */
 enum sobj_status sobj__cells_add(sobj_cell a, sobj_cell b, sobj_cell *sum);
 

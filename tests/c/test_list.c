@@ -587,6 +587,94 @@ static void test_permute(void)
     balance_check(&b, "permute");
 }
 
+/* ---- values that have been retired with a list or a piece of one */
+
+#define BLOCK 200
+#define BIG ((uint64_t)64 << 10)
+#define SMALL ((uint64_t)1 << 10)
+static void fill(sobj_cell *cells, size_t n, uint64_t size)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct sobj_blob *b = sobj_blob_new(SOBJ_BLOB_BYTES, 0, size, 0, -1);
+        if (b == NULL)
+            abort();
+        memset(b->data, 0, size);
+        cells[i] = sobj_from_blob(b);
+    }
+}
+
+static void replace_one(struct sobj_object *l)
+{
+    sobj_cell c;
+
+    fill(&c, 1, BIG);
+    sobj_list_replace(l, &c, 1);
+}
+static void assign_one(struct sobj_object *l)
+{
+    struct sobj_slice slice = {0, 1, 1};
+    uint64_t have;
+    sobj_cell c;
+
+    fill(&c, 1, BIG);
+    sobj_list_assign(l, &slice, &c, 1, &have);
+}
+static void clear_block(struct sobj_object *l)
+{
+    sobj_cell cells[BLOCK];
+
+    fill(cells, BLOCK, SMALL);
+    sobj_list_extend(l, cells, BLOCK);
+    sobj_list_clear(l);
+}
+static void cut_block(struct sobj_object *l)
+{
+    struct sobj_slice slice = {BLOCK, INT64_MAX, 1};
+    sobj_cell cells[BLOCK];
+
+    if (sobj_list_len(l) == 0)
+        list_extend(l, 0, BLOCK);
+    fill(cells, BLOCK, SMALL);
+    sobj_list_extend(l, cells, BLOCK);
+    sobj_list_delete_slice(l, &slice);
+}
+static void destroy(struct sobj_object *l)
+{
+    struct sobj_object *other = list_new();
+    sobj_cell c;
+
+    (void)l;
+    fill(&c, 1, BIG);
+    sobj_list_push(other, c, NULL);
+    sobj_unref(other);
+}
+
+static void test_retired(void)
+{
+    static const struct {
+        void (*run)(struct sobj_object *l);
+        const char *name;
+    } ways[] = {
+        {replace_one, "replaced"}, {assign_one, "assigned"}, {clear_block, "cleared"},
+        {cut_block, "cut off"},    {destroy, "destroyed"},
+    };
+
+    for (size_t k = 0; k < sizeof ways / sizeof *ways; k++) {
+        struct balance b = balance_begin();
+        struct sobj_object *l = list_new();
+        int64_t before = sobj_count(SOBJ_COUNT_BYTES), most = 0;
+        for (int i = 0; i < 320; i++) {
+            ways[k].run(l);
+            int64_t held = sobj_count(SOBJ_COUNT_BYTES) - before;
+            most = held > most ? held : most;
+        }
+        ok(most < 8 << 20, "%s: %lld bytes are held, not more", ways[k].name,
+           (long long)most);
+        sobj_unref(l);
+        balance_check(&b, ways[k].name);
+    }
+}
+
 int main(void)
 {
     tap_begin();
@@ -600,5 +688,6 @@ int main(void)
     test_same_word();
     test_limits();
     test_permute();
+    test_retired();
     return tap_end();
 }
