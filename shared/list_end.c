@@ -175,7 +175,10 @@ static enum sobj_status extend_closed(struct sobj_object *obj, const sobj_cell *
         sobj__list_room_free(&room);
     }
     if (status == SOBJ_OK) {
-        sobj__list_write(s.old, s.len, cells, n); /* I9 */
+        for (size_t i = 0; i < n; i++)
+            /* Release: a reader whose section began during the gate's grace period may
+             * have a word from before a removal, and must see the lowering (I3, I9). */
+            sobj_store_release(sobj__list_place(s.old, s.len + i), cells[i]);
         SOBJ_PAUSE("list.extend");
         /* Release: publishes the items; pairs with the loads in list_word. Nobody else
          * writes the word. */

@@ -69,14 +69,15 @@
  *   I9  All changes run in write sections, but for the closer of the gate. A fork that
  *       meets it between its sections leaves the child the old body, whole, with the gate
  *       opened. Cells of a large block, to be appended or just cut off, may then lie
- *       beyond `len`, where nobody looks, until an append overwrites them; these
- *       references, and the body that was to become the new one, are lost to the child.
+ *       beyond `len`, where nobody in the child looks, until an append overwrites them;
+ *       these references, and the body that was to become the new one, are lost to it.
  *
- * Orders across places: of two threads, one that stores or appends and then reads another
- * place, and one that does it the other way round, one must see the other's change. The
- * exchanges are sequentially consistent, as are the loads of cells and words; an append's
- * plain store of the word is followed by the exchange that unlocks, a full barrier on
- * x86-64, and on arm64 is a store-release, which a later load of that kind does not pass.
+ * Orders across places, also of two lists: of two threads, one that makes a change and then
+ * reads another place, and one that does it the other way round, one must see the other's
+ * change. The exchanges are sequentially consistent, as are the loads of roots, words and
+ * cells; the plain store of a word or root is followed by the exchange that unlocks or opens
+ * the gate, a full barrier on x86-64, and on arm64 is a store-release, which a later load
+ * of that kind does not pass.
  *
  * Progress: get, len are lock-free (a reader starts again only because somebody else has
  * removed or, with an index from the end, appended an item), as is storing but for I4b and
@@ -167,8 +168,9 @@ SOBJ_INLINE bool sobj__list_unmoved(struct sobj__list_body *body, uint64_t word,
 
 SOBJ_INLINE struct sobj__list_body *sobj__list_root(struct sobj__list *l)
 {
-    /* Acquire: pairs with the release that published the body (I6, I7). */
-    return sobj_load_acquire(&l->root);
+    /* SeqCst: acquires the body that was published (I6, I7); against stores of others to
+     * other places, as in list_word. */
+    return sobj_load_seq_cst(&l->root);
 }
 
 /* ---- places */
@@ -285,7 +287,8 @@ void sobj__list_room_free(struct sobj__list_room *room);
  * and that the cells beyond `len` are empty. */
 void sobj__list_trim(struct sobj__list_body *body, uint64_t len);
 
-/* Words in and out, in runs. Needs: nobody changes these places; they exist. */
+/* Words in and out, in runs, without any order. Needs: nobody changes these places; they
+ * exist; for `to`: nobody else has the body. */
 void sobj__list_write(struct sobj__list_body *to, uint64_t at, const sobj_cell *words,
                       uint64_t n);
 void sobj__list_read(struct sobj__list_body *from, uint64_t at, sobj_cell *words,

@@ -298,6 +298,75 @@ static void block_stops(void)
 }
 
 /* What was to be an append when it was looked at first. */
+/* A reader whose section begins during the grace period of a closing, and whose word is
+ * older than a removal for which that waits, looks where the closer writes. */
+struct late_reader {
+    struct job get;
+    sem_t ready, go;
+};
+
+static void read_late(void *context)
+{
+    struct late_reader *r = context;
+
+    (void)sobj_list_len(r->get.l); /* grace periods know this thread from here on */
+    sem_post(&r->ready);
+    sem_wait(&r->go);
+    job_get(&r->get);
+}
+
+static bool has_stopped(struct pause *p)
+{
+    for (int i = 0; i < 20000; i++) {
+        if (sem_trywait(&p->stopped) == 0)
+            return true;
+        sched_yield();
+    }
+    return false;
+}
+
+static void reader_beside_a_large_block(void)
+{
+    struct balance b = balance_begin();
+    struct sobj_object *l = list_with(100);
+    struct sobj__list *inside = sobj__list_of(l);
+    struct late_reader r = {.get = {.l = l, .index = 99}};
+    struct job d = {.l = l, .index = -1}, a = {.l = l, .value = 1000, .count = 2000};
+    struct pause p, q, s;
+
+    sem_init(&r.ready, 0, 0);
+    sem_init(&r.go, 0, 0);
+    (void)pause_try(&p, "list.get", 0, read_late, &r, 0);
+    sem_wait(&r.ready);
+    sobj__lock_acquire(&inside->lock);
+    (void)pause_try(&q, "none", 0, job_pop, &d, 0);
+    /* SeqCst: until the removal sleeps, in its section. */
+    while (sobj_load_seq_cst(&inside->lock.state) != 2)
+        sched_yield();
+    ok(!pause_try(&s, "list.extend", 0, job_extend, &a, 5000),
+       "who appends a large block waits for a removal");
+    sem_post(&r.go);
+    while (!has_stopped(&p))
+        continue;
+    sobj__lock_release(&inside->lock);
+    /* Unless the grace period waits for the reader, too. Nothing but the cell says so,
+     * that it may order the reader's look after the closer's store. */
+    bool beside = false;
+    for (int i = 0; i < 20000 && !beside; i++, sched_yield())
+        beside = sobj__list_peek(sobj__list_root(inside), 99) == sobj_from_int(1000);
+    diag("the block is %s", beside ? "there, but not published" : "not there");
+    pause_go(&p);
+    ok(r.get.status == SOBJ_NOT_FOUND || !beside, "the reader has not read from it");
+    pause_end(&s);
+    pause_end(&q);
+    pause_end(&p);
+    ok(taken(&d.out) == 99 && sobj_list_len(l) == 2099 && list_at(l, 99) == 1000,
+       "both have happened");
+    sem_destroy(&r.ready);
+    sem_destroy(&r.go);
+    end(l, &b, "a reader beside a large block");
+}
+
 static void end_moves(void)
 {
     struct balance b = balance_begin();
@@ -444,6 +513,7 @@ int main(void)
     stores_collide();
     index_from_the_end();
     block_stops();
+    reader_beside_a_large_block();
     end_moves();
     reader_in_a_segment_that_goes();
     reader_in_a_directory_that_goes();
