@@ -57,8 +57,10 @@ void sobj__channel_fork_child(struct sobj__channel *ch)
 
 size_t sobj__channel_bytes(const struct sobj__channel *ch)
 {
-    return ch->ringed ? sobj__ring_bytes(ch->capacity)
-                      : sobj__chain_count(&ch->chain) * 8;
+    return ch->ringed
+               ? sobj__ring_bytes(ch->capacity) + sobj__ring_messages_bytes(&ch->ring)
+               : sobj__chain_count(&ch->chain) * sizeof(sobj_cell) +
+                     sobj__chain_messages_bytes(&ch->chain);
 }
 
 static void channel_destroy(struct sobj_object *obj)

@@ -120,7 +120,8 @@ enum sobj_status sobj__channel_init(struct sobj__channel *ch, uint32_t capacity,
 /* Drops the messages that are left. */
 void sobj__channel_fini(struct sobj__channel *ch);
 void sobj__channel_fork_child(struct sobj__channel *ch);
-/* Returns: bytes of the messages' cells. */
+/* Returns: about how many bytes the queue and its messages hold. Needs: nobody else uses
+ * it. */
 size_t sobj__channel_bytes(const struct sobj__channel *ch);
 /* Returns: whether this call closed it. */
 bool sobj__channel_close(struct sobj__channel *ch);

@@ -4,6 +4,7 @@
 
 #include "alloc.h"
 #include "reclaim.h"
+#include "value.h"
 
 #define COUNT_ATTEMPTS 8
 
@@ -293,4 +294,21 @@ uint64_t sobj__chain_count(const struct sobj__chain *l)
         again = sobj_load_seq_cst(&l->head);                     /* SeqCst O3 */
     } while (head != again && ++attempts < COUNT_ATTEMPTS);
     return tail - head;
+}
+
+size_t sobj__chain_messages_bytes(const struct sobj__chain *l)
+{
+    /* Relaxed, here and below: as in sobj__chain_fini. */
+    uint64_t head = sobj_load_relaxed(&l->head);
+    const struct sobj__block *b = sobj_load_relaxed(&l->head_block);
+    uint64_t n = 0, count = sobj__chain_count(l);
+    size_t bytes = 0;
+
+    for (; n < count && n < SOBJ__SAMPLE; n++, head++) {
+        while (head - b->first >= SOBJ__BLOCK_CELLS)
+            b = sobj_load_relaxed(&b->next); /* Relaxed: as above. */
+        /* Relaxed: as above. */
+        bytes += sobj__cell_bytes(sobj_load_relaxed(&b->cells[head - b->first]));
+    }
+    return sobj__estimate(bytes, n, count);
 }

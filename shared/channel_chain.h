@@ -100,6 +100,9 @@ bool sobj__chain_can_put(const struct sobj__chain *l, uint64_t limit);
 /* Whether a take would find something to do or CLOSED. */
 bool sobj__chain_can_take(const struct sobj__chain *l);
 
+/* Returns: about how many bytes the messages hold. Needs: nobody else uses the chain. */
+size_t sobj__chain_messages_bytes(const struct sobj__chain *l);
+
 /* Returns: messages in the chain; exact when one end stood still while it looked. */
 uint64_t sobj__chain_count(const struct sobj__chain *l);
 

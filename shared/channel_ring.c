@@ -3,6 +3,7 @@
 #include "channel_ring.h"
 
 #include "alloc.h"
+#include "value.h"
 
 #define FILLED ((uint64_t)1)
 #define COUNT_ATTEMPTS 8
@@ -250,4 +251,15 @@ uint64_t sobj__ring_count(const struct sobj__ring *r)
     uint64_t laps = (lap_of(r, tail) - lap_of(r, head)) / r->lap;
     uint64_t count = laps * r->capacity + (tail & (r->lap - 1)) - (head & (r->lap - 1));
     return count < r->capacity ? count : r->capacity;
+}
+
+size_t sobj__ring_messages_bytes(const struct sobj__ring *r)
+{
+    uint64_t head = sobj_load_relaxed(&r->head); /* Relaxed: as in sobj__ring_fini. */
+    uint64_t n = 0, count = sobj__ring_count(r);
+    size_t bytes = 0;
+
+    for (; n < count && n < SOBJ__SAMPLE; head = next_of(r, head), n++)
+        bytes += sobj__cell_bytes(cell_at(r, head)->message);
+    return sobj__estimate(bytes, n, count);
 }

@@ -110,6 +110,9 @@ enum sobj_status sobj__ring_take_row(struct sobj__ring *r, sobj_cell *messages,
 bool sobj__ring_can_put(const struct sobj__ring *r);
 bool sobj__ring_can_take(const struct sobj__ring *r);
 
+/* Returns: about how many bytes the messages hold. Needs: nobody else uses the ring. */
+size_t sobj__ring_messages_bytes(const struct sobj__ring *r);
+
 /* Returns: messages in the ring; exact when one end stood still while it looked. */
 uint64_t sobj__ring_count(const struct sobj__ring *r);
 

@@ -215,7 +215,8 @@ void sobj__body_unref(struct sobj__body *body);
 void sobj__body_retire(struct sobj__table *t);
 /* The same at once: `t` is in no dict, or the dict is gone. */
 void sobj__body_drop(struct sobj__table *t);
-/* Returns: about what freeing the body of `t` gives back, without values. */
+/* Returns: about what freeing the body of `t` gives back, for the limit of retired memory.
+ * Needs: a section, or that nobody else has the dict. */
 size_t sobj__body_bytes(const struct sobj__table *t);
 
 /* ---- order log (dict_log.c) */

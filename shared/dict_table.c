@@ -424,10 +424,20 @@ static void body_unref_cb(void *body) { sobj__body_unref(body); }
 
 size_t sobj__body_bytes(const struct sobj__table *t)
 {
-    /* Relaxed: an estimate. */
-    int64_t live = sobj_load_relaxed(&t->body->live);
+    uint64_t slots = t->mask + 1, n = slots < SOBJ__SAMPLE ? slots : SOBJ__SAMPLE;
+    size_t bytes = 0;
 
-    return (t->mask + 1) * sizeof(sobj__slot_t) + (live > 0 ? (size_t)live * 64 : 0);
+    for (uint64_t k = 0; k < n; k++) {
+        /* Acquire: pairs with the CAS that filled the slot. */
+        struct sobj__node *node =
+            sobj__slot_node(sobj_load_acquire(&t->slots[k * (slots / n)]));
+        if (node == NULL)
+            continue;
+        /* Acquire: the blob is looked at, and may have been stored just now. */
+        sobj_cell v = sobj_load_acquire(&node->value);
+        bytes += sobj__node_bytes(node) + (sobj__is_mark(v) ? 0 : sobj__cell_bytes(v));
+    }
+    return slots * sizeof(sobj__slot_t) + sobj__estimate(bytes, n, slots);
 }
 
 void sobj__body_retire(struct sobj__table *t)

@@ -207,13 +207,10 @@ static void body_end(void *p)
     sobj__list_body_free(body);
 }
 
-/* Values that are looked at; those of more items are estimated from so many. */
-#define SAMPLE 1024u
-
 size_t sobj__list_values_bytes(struct sobj__list_body *body,
                                struct sobj__list_range range)
 {
-    uint64_t n = range.count < SAMPLE ? range.count : SAMPLE;
+    uint64_t n = range.count < SOBJ__SAMPLE ? range.count : SOBJ__SAMPLE;
     uint64_t step = n != 0 ? range.count / n * range.step : 0;
     size_t bytes = 0;
 
@@ -221,7 +218,7 @@ size_t sobj__list_values_bytes(struct sobj__list_body *body,
         /* Acquire: the blob is looked at, and may have been stored just now (I6). */
         bytes += sobj__cell_bytes(
             sobj_load_acquire(sobj__list_place(body, range.start + k * step)));
-    return range.count == n ? bytes : bytes / n * range.count;
+    return sobj__estimate(bytes, n, range.count);
 }
 
 struct sobj__list_range sobj__list_all(struct sobj__list_body *body)

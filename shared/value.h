@@ -17,6 +17,14 @@ void sobj__cell_retire(sobj_cell c);
  * retired memory. Needs: the cell is kept alive by somebody. */
 size_t sobj__cell_bytes(sobj_cell c);
 
+/* Of values that go together so many are looked at; the bytes of all are estimated. */
+#define SOBJ__SAMPLE 1024u
+/* Returns: about how many bytes `count` values hold, `sampled` of which hold `bytes`. */
+SOBJ_INLINE size_t sobj__estimate(size_t bytes, uint64_t sampled, uint64_t count)
+{
+    return sampled == count ? bytes : (size_t)(bytes / sampled * count);
+}
+
 /* Adds two immediate numbers. Returns: OK, OVERFLOW, BAD_OPERAND. */
 enum sobj_status sobj__cells_add(sobj_cell a, sobj_cell b, sobj_cell *sum);
 
