@@ -32,6 +32,8 @@ static int apply_key(PyObject *values, PyObject *key)
     PyObject *value, *made;
     int result = 0;
 
+    /* For good: free-threaded, whoever found it could change it at any time. */
+    PyObject_GC_UnTrack(values);
     for (Py_ssize_t i = 0; result == 0 && i < PyList_GET_SIZE(values); i++) {
         value = Py_NewRef(PyList_GET_ITEM(values, i));
         made = PyObject_CallOneArg(key, value);
@@ -81,18 +83,12 @@ static int sort_indexes(PyObject *indexes, PyObject *keys, PyObject *reverse)
     return done != NULL ? 0 : -1;
 }
 
-/* Writes the indexes as numbers. The core relies on each being there once, and so it is
- * not left to the honesty of whoever may have got hold of the list.
- * Returns: 0; -1 with an exception. */
-static int order_of(PyObject *indexes, uint64_t *order, size_t n)
+/* Writes the indexes as numbers, up to the first one that is wrong; with the lock of the
+ * list held on free-threaded builds. Returns: how many. */
+static size_t numbers_of(PyObject *indexes, uint64_t *order, size_t n, uint64_t *seen)
 {
-    size_t words = n / 64 + 1, filled = 0;
-    uint64_t *seen = PyMem_RawCalloc(words, sizeof *seen);
+    size_t filled = 0;
 
-    if (seen == NULL) {
-        PyErr_NoMemory();
-        return -1;
-    }
     while (filled < n && filled < (size_t)PyList_GET_SIZE(indexes)) {
         PyObject *item = PyList_GET_ITEM(indexes, (Py_ssize_t)filled);
         size_t index = PyLong_CheckExact(item) ? PyLong_AsSize_t(item) : n;
@@ -101,6 +97,28 @@ static int order_of(PyObject *indexes, uint64_t *order, size_t n)
         seen[index / 64] |= (uint64_t)1 << index % 64;
         order[filled++] = index;
     }
+    return filled;
+}
+
+/* Writes the indexes as numbers. The core relies on each being there once, and so it is
+ * not left to the honesty of whoever may have got hold of the list: a comparison finds
+ * the method that sorts it. Returns: 0; -1 with an exception. */
+static int order_of(PyObject *indexes, uint64_t *order, size_t n)
+{
+    uint64_t *seen = PyMem_RawCalloc(n / 64 + 1, sizeof *seen);
+    size_t filled;
+
+    if (seen == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+#ifdef Py_GIL_DISABLED
+    Py_BEGIN_CRITICAL_SECTION(indexes);
+    filled = numbers_of(indexes, order, n, seen);
+    Py_END_CRITICAL_SECTION();
+#else
+    filled = numbers_of(indexes, order, n, seen);
+#endif
     PyMem_RawFree(seen);
     if (filled == n)
         return 0;

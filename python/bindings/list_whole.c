@@ -126,7 +126,8 @@ static int fill_deep(PyObject *copy, PyObject *plain, PyObject *deep, PyObject *
     PyObject *done = NULL, *item, *copied;
     int result = 0;
 
-    /* A list of our own: nobody who does not search the memory for it changes it. */
+    /* For good: nobody shall find it and change it, free-threaded at any time. */
+    PyObject_GC_UnTrack(plain);
     for (Py_ssize_t i = 0; result == 0 && i < PyList_GET_SIZE(plain); i++) {
         item = Py_NewRef(PyList_GET_ITEM(plain, i));
         copied = PyObject_CallFunctionObjArgs(deep, item, memo, NULL);

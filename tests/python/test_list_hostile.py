@@ -322,9 +322,47 @@ def test_a_key_that_searches_the_memory():
                 found.clear()
         return value
 
-    with pytest.raises((ValueError, IndexError)):
-        s.sort(key=shrinks)
-    assert sorted(s) == [(i, "x") for i in range(101)]
+    s.sort(key=shrinks)
+    assert s == [(i, "x") for i in range(101)]
+
+
+class Memo(dict):
+    """Looks who refers to what deepcopy() is about to copy."""
+
+    def __init__(self, s):
+        self.s, self.found = s, []
+
+    def get(self, key, default=None):
+        for o in gc.get_objects():
+            if type(o) is list and len(o) == 67 and o[-1] == "the last":
+                self.found.append(o)
+        return super().get(key, default)
+
+
+def test_lists_that_are_worked_on_are_not_found():
+    s = SharedList([("x", i) for i in range(66)] + ["the last"])
+    memo = Memo(s)
+    result = s.__deepcopy__(memo)
+    assert result == s and memo.found == []
+    s.sort(key=lambda value: memo.get(value) or 0)
+    assert result == s and memo.found == []
+
+
+def test_a_comparison_that_finds_the_method_that_sorts():
+    """And by it the list of indexes: what it does with that is noticed."""
+    s = SharedList([3, 2, 1])
+
+    def compare(a, b):
+        for found in gc.get_objects():
+            owner = getattr(found, "__self__", None)
+            if type(found) is type(len) and found.__name__ == "sort" and owner == []:
+                owner.append(7)
+                found.__self__.extend([0, 0, 10**30])
+        return a - b
+
+    with pytest.raises(ValueError, match="modified"):
+        s.sort(key=cmp_to_key(compare))
+    assert s == [3, 2, 1]
 
 
 def test_frozen_while_it_is_sorted():
