@@ -265,14 +265,34 @@ int sobj_cells_gather(struct sobj_state *state, PyObject *source, struct sobj_ce
 
 /* ---- out */
 
+PyObject *sobj_list_to_fill(size_t n)
+{
+#ifdef Py_GIL_DISABLED
+    /* PyList_New(n) that finds no memory for the items frees, on 3.13, those that the
+     * list object had in its last life once more. */
+    PyObject *nones = PyTuple_New((Py_ssize_t)n), *list;
+
+    if (nones == NULL)
+        return NULL;
+    for (size_t i = 0; i < n; i++)
+        PyTuple_SET_ITEM(nones, (Py_ssize_t)i, Py_NewRef(Py_None));
+    list = PySequence_List(nones);
+    Py_DECREF(nones);
+#else
+    PyObject *list = PyList_New((Py_ssize_t)n);
+#endif
+    if (list != NULL)
+        PyObject_GC_UnTrack(list);
+    return list;
+}
+
 PyObject *sobj_cells_decode(struct sobj_state *state, const sobj_cell *cells, size_t n)
 {
-    PyObject *list = PyList_New((Py_ssize_t)n), *item;
+    PyObject *list = sobj_list_to_fill(n), *item;
 
     if (list == NULL)
         return NULL;
-    /* Making a value may run any code, and nobody shall find a list with empty places. */
-    PyObject_GC_UnTrack(list);
+    /* Making a value may run any code. */
     for (size_t i = 0; i < n; i++) {
         item = sobj_decode(state, cells[i]);
         if (item == NULL) {

@@ -46,12 +46,11 @@ static int apply_key(PyObject *values, PyObject *key)
 /* Returns: a plain list of the ints below `n`; NULL with an exception. */
 static PyObject *indexes_below(size_t n)
 {
-    PyObject *list = PyList_New((Py_ssize_t)n), *index;
+    /* It stays untracked: whoever searches the memory for lists shall not find it. */
+    PyObject *list = sobj_list_to_fill(n), *index;
 
     if (list == NULL)
         return NULL;
-    /* For good: whoever searches the memory for lists shall not find this one. */
-    PyObject_GC_UnTrack(list);
     for (size_t i = 0; i < n; i++) {
         index = PyLong_FromSize_t(i);
         if (index == NULL) {

@@ -42,6 +42,9 @@ int sobj_cells_gather(struct sobj_state *state, PyObject *source, struct sobj_ce
 void sobj_cells_given(struct sobj_cells *c);
 /* Drops the references too. */
 void sobj_cells_drop(struct sobj_cells *c);
+/* A plain list with `n` empty places (free-threaded: Nones) for PyList_SET_ITEM, not
+ * tracked: nobody shall find it before it is full. Returns: NULL with an exception. */
+PyObject *sobj_list_to_fill(size_t n);
 /* Returns: a plain list of what the cells mean; NULL with an exception. */
 PyObject *sobj_cells_decode(struct sobj_state *state, const sobj_cell *cells, size_t n);
 

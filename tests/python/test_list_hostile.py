@@ -548,6 +548,29 @@ def test_python_has_no_memory(name, run_python):
     )
 
 
+@pytest.mark.parametrize("name", ["snapshot", "sort"])
+def test_memory_that_is_not_there_again_and_again(name, run_python):
+    """The list objects that CPython keeps for later have something to forget then."""
+    pytest.importorskip("_testcapi")
+    run_python(
+        f"""if 1:
+        import _testcapi
+        from sharedobj import SharedList
+        s = SharedList(["x" * 100, *range(56)])
+        operation = {{"snapshot": s.snapshot, "sort": lambda: s.sort(key=str)}}[{name!r}]
+        for after in list(range(60)) * 20:
+            try:
+                _testcapi.set_nomemory(after, after + 1)
+                operation()
+            except MemoryError:
+                pass
+            finally:
+                _testcapi.remove_mem_hooks()
+        assert len(s.snapshot()) == 57
+        """
+    )
+
+
 def test_in_place_operators_keep_the_list_when_they_fail():
     s = before = SharedList([1])
     with pytest.raises(NotShareableError):
