@@ -3,6 +3,7 @@
  * has for any sequence may be used by one thread only on free-threaded builds.) */
 #include "array_type.h"
 
+#include "convert.h"
 #include "errors.h"
 
 typedef struct {
@@ -95,7 +96,7 @@ static PyObject *iter_reduce(PyObject *op, PyObject *unused)
     if (iter == NULL)
         return NULL;
     count = rest_of(self, &index);
-    list = PyList_New(count);
+    list = sobj_plain_list((size_t)count);
     for (Py_ssize_t k = 0; k < count && list != NULL; k++) {
         PyObject *item = item_at(self, index + k * self->step);
         if (item == NULL)

@@ -3,6 +3,7 @@
  * is item by item: each one is read or stored atomically, at a moment of its own. */
 #include "array_type.h"
 
+#include "convert.h"
 #include "errors.h"
 
 /* ---- parts */
@@ -54,7 +55,7 @@ static PyObject *list_of(PyObject *self, Py_ssize_t first, Py_ssize_t end)
 {
     const struct sobj_array_kind *kind = sobj_array_of(self)->kind;
     const struct sobj_object *core = sobj_handle_core(self);
-    PyObject *list = PyList_New(end - first);
+    PyObject *list = sobj_plain_list((size_t)(end - first));
 
     for (Py_ssize_t i = first; i < end && list != NULL; i++) {
         PyObject *item = sobj_array_object(kind, sobj_array_get(core, (size_t)i));

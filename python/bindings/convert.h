@@ -111,6 +111,8 @@ int sobj_encode_message(struct sobj_state *state, PyObject *message, sobj_cell *
 
 /* ---- cells to objects */
 
+/* Returns: a list of `n` items for PyList_SET_ITEM; NULL with an exception. */
+PyObject *sobj_plain_list(size_t n);
 PyObject *sobj_decode_special(sobj_cell cell);
 PyObject *sobj_decode_slow(struct sobj_state *state, sobj_cell cell);
 

@@ -219,6 +219,25 @@ static PyObject *decode_key_str(struct decoder *d, unsigned aux, const uint64_t 
     return made;
 }
 
+PyObject *sobj_plain_list(size_t n)
+{
+#ifdef Py_GIL_DISABLED
+    /* PyList_New(n) that finds no memory for the items frees, on 3.13, those that the
+     * list object had in its last life once more. None needs no count. */
+    PyObject *nones = PyTuple_New((Py_ssize_t)n), *list;
+
+    if (nones == NULL)
+        return NULL;
+    for (size_t i = 0; i < n; i++)
+        PyTuple_SET_ITEM(nones, (Py_ssize_t)i, Py_None);
+    list = PySequence_List(nones);
+    Py_DECREF(nones);
+    return list;
+#else
+    return PyList_New((Py_ssize_t)n);
+#endif
+}
+
 static PyObject *make_container(enum sobj_stream_kind kind, size_t count)
 {
     switch (kind) {
@@ -227,7 +246,7 @@ static PyObject *make_container(enum sobj_stream_kind kind, size_t count)
     case SOBJ_ST_GROUP:
         return PyTuple_New((Py_ssize_t)count);
     case SOBJ_ST_LIST:
-        return PyList_New((Py_ssize_t)count);
+        return sobj_plain_list(count);
     case SOBJ_ST_DICT:
     case SOBJ_ST_FROZENDICT:
         return PyDict_New();

@@ -267,20 +267,8 @@ int sobj_cells_gather(struct sobj_state *state, PyObject *source, struct sobj_ce
 
 PyObject *sobj_list_to_fill(size_t n)
 {
-#ifdef Py_GIL_DISABLED
-    /* PyList_New(n) that finds no memory for the items frees, on 3.13, those that the
-     * list object had in its last life once more. */
-    PyObject *nones = PyTuple_New((Py_ssize_t)n), *list;
+    PyObject *list = sobj_plain_list(n);
 
-    if (nones == NULL)
-        return NULL;
-    for (size_t i = 0; i < n; i++)
-        PyTuple_SET_ITEM(nones, (Py_ssize_t)i, Py_NewRef(Py_None));
-    list = PySequence_List(nones);
-    Py_DECREF(nones);
-#else
-    PyObject *list = PyList_New((Py_ssize_t)n);
-#endif
     if (list != NULL)
         PyObject_GC_UnTrack(list);
     return list;
