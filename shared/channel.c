@@ -399,6 +399,8 @@ static enum sobj_status sleep_once(const struct operation *op, int64_t deadline,
     if (done || end == SOBJ_INTERRUPTED || end == SOBJ_CLOSING)
         return done ? status : end;
     status = attempt(op); /* W2; and a last look when the time is over */
+    if (woken && status == SOBJ_NO_MEMORY)
+        sobj__wake_one(list); /* W3 */
     return must_wait(status) && end == SOBJ_TIMEOUT ? SOBJ_TIMEOUT : status;
 }
 

@@ -49,7 +49,8 @@
  *   W3  A waiter that is woken but does not look again passes the wake-up on. There
  *       are two: one that took a message in the look of W1, before it was woken (the
  *       message that it was woken for is still there); and one that gives up, because
- *       of a signal, in the moment in which it is woken.
+ *       of a signal, in the moment in which it is woken. So does a sender whose look
+ *       fails for want of memory: it leaves the room that it has found to others.
  *
  *   No message is left lying while a receiver sleeps: let W sleep, and let M be the
  *   messages in the queue and K the wake-ups that are on their way. In W's look (W1) M was

@@ -260,6 +260,41 @@ static void test_raised(void)
     sobj_unref(q);
 }
 
+static enum sobj_status do_put_without_memory(struct worker *w)
+{
+    sobj_channel_count(w->queue);
+    sobj_fail_allocation(0);
+    enum sobj_status status = do_put(w);
+    sobj_fail_allocation(-1);
+    return status;
+}
+
+/* A sender that is woken for room in the last cell of a block, for which it needs the
+ * next block. */
+static void test_woken_without_memory(void)
+{
+    bool good = true;
+
+    for (int i = 0; i < 50; i++) {
+        struct sobj_object *q = new_queue(SOBJ__BLOCK_CELLS - 1);
+        struct sobj__queue *inside = (struct sobj__queue *)q;
+        struct worker w[2];
+
+        while (put(q, 0) == SOBJ_OK)
+            ;
+        start(&w[0], q, do_put_without_memory, NULL);
+        await_waiters(&inside->channel.senders, 1);
+        start(&w[1], q, do_put, NULL);
+        await_waiters(&inside->channel.senders, 2);
+        for (int j = 0; j < i; j++)
+            sched_yield(); /* so that they sleep, more often than not */
+        good &= get(q) == 0;
+        good &= result(&w[0]) == SOBJ_NO_MEMORY && result(&w[1]) == SOBJ_OK;
+        sobj_unref(q);
+    }
+    ok(good, "a sender without memory leaves the room to the next one");
+}
+
 static int child(struct sobj_object *q)
 {
     struct sobj__queue *inside = (struct sobj__queue *)q;
@@ -332,6 +367,7 @@ int main(void)
     test_joins();
     test_join_races();
     test_raised();
+    test_woken_without_memory();
     test_fork();
     fault_walk("a queue", fault_scenario, NULL, NULL);
     balance_check(&b, "all");
