@@ -89,22 +89,41 @@ static int send_each(struct outgoing *o, PyObject *iterator, bool prompt)
     return PyErr_Occurred() ? -1 : 0;
 }
 
-/* An exception ends the call: what comes before the item that has caused it is sent;
- * without waiting, if it is to end more than the call (KeyboardInterrupt). If that fails,
- * this is the error, and the first one its context. */
+/* Gives an exception an attribute, past a __setattr__ of its class: a frozen dataclass may
+ * be an exception too. Returns: whether it took it. */
+static bool set_on_error(PyObject *error, const char *name, PyObject *value)
+{
+    PyObject *key = PyUnicode_InternFromString(name);
+    bool set = key != NULL && PyObject_GenericSetAttr(error, key, value) == 0;
+
+    if (!set)
+        PyErr_Clear();
+    Py_XDECREF(key);
+    return set;
+}
+
+/* An exception ends the call: what comes before the item that has caused it is sent. If
+ * that fails, this is the error, and the first one its context. One that is to end more
+ * than the call (KeyboardInterrupt) waits for nothing and stays the error. */
 static PyObject *end_with_error(struct outgoing *o)
 {
-    bool may_wait = PyErr_ExceptionMatches(PyExc_Exception) != 0;
+    bool call_only = PyErr_ExceptionMatches(PyExc_Exception) != 0;
     PyObject *error = PyErr_GetRaisedException(), *sent;
 
-    if (o->messages.count != 0 && flush(o, may_wait) < 0) {
-        PyObject *later = PyErr_GetRaisedException();
-        PyException_SetContext(later, error);
-        error = later;
+    if (o->messages.count != 0 && flush(o, call_only) < 0) {
+        if (call_only) {
+            PyObject *later = PyErr_GetRaisedException();
+            PyException_SetContext(later, error);
+            error = later;
+        } else {
+            PyErr_Clear();
+        }
     }
     sent = PyLong_FromSize_t(o->sent);
     /* One that takes no attributes goes without. */
-    if (sent == NULL || PyObject_SetAttrString(error, "sent", sent) < 0)
+    if (sent != NULL)
+        set_on_error(error, "sent", sent);
+    else
         PyErr_Clear();
     Py_XDECREF(sent);
     PyErr_SetRaisedException(error);
@@ -190,8 +209,14 @@ static enum sobj_status receive_each(PyObject *self, PyObject *list, size_t max,
 {
     sobj_cell cells[BLOCK];
     struct sobj_messages m = {.cells = cells, .count = max < BLOCK ? max : BLOCK};
+    struct sobj_object *core = sobj_handle_core(self);
     enum sobj_status status = receive_first(self, &m, limit), more = status;
 
+    /* Of what comes from now on nothing is taken: senders that are as fast as this would
+     * keep it going for ever. */
+    size_t there = sobj_channel_count(core);
+    if (status == SOBJ_OK && max - m.done > there)
+        max = m.done + there;
     while (more == SOBJ_OK) {
         append_each(self, list, &m, error);
         max -= m.done;
@@ -200,7 +225,7 @@ static enum sobj_status receive_each(PyObject *self, PyObject *list, size_t max,
             break;
         m.done = 0;
         m.count = max < BLOCK ? max : BLOCK;
-        more = sobj_channel_try_recv_many(sobj_handle_core(self), &m);
+        more = sobj_channel_try_recv_many(core, &m);
     }
     return status;
 }
@@ -255,9 +280,13 @@ PyObject *sobj_channel_py_recv_many(PyObject *self, PyObject *const *args,
     if (status == SOBJ_OK && error == NULL)
         return list;
     if (error != NULL) {
-        if (PyObject_SetAttrString(error, "received", list) < 0)
-            PyErr_Clear();
+        bool kept = set_on_error(error, "received", list);
         PyErr_SetRaisedException(error);
+        if (!kept && PyList_GET_SIZE(list) != 0) {
+            /* The other messages would be lost. */
+            PyErr_WriteUnraisable(self);
+            return list;
+        }
     } else if (status == SOBJ_TIMEOUT) {
         sobj_channel_raise_no_message(self, "recv_many", &limit);
     } else {

@@ -1,5 +1,6 @@
 """Channel: many messages in one call, and what happens when there is no room."""
 
+import dataclasses
 import inspect
 import itertools
 import queue
@@ -244,6 +245,27 @@ class Stops:
         raise KeyboardInterrupt
 
 
+class Pressed:
+    """Is pickled until somebody presses Ctrl-C."""
+
+    def __init__(self, before):
+        self.before = before
+
+    def __reduce__(self):
+        self.before()
+        raise KeyboardInterrupt
+
+
+def test_what_ends_the_program_stays_the_error():
+    """The messages before it do not fit, or come too late; whoever expects that goes on."""
+    full, closed = Channel(2), Channel()
+    for channel, before in ((full, full.qsize), (closed, closed.close)):
+        with pytest.raises(KeyboardInterrupt) as caught:
+            channel.send_many([1, 2, 3, Pressed(before)])
+        assert caught.value.sent == channel.qsize()
+    assert full.qsize() == 2 and closed.qsize() == 0
+
+
 def test_an_iterable_may_wait_for_an_answer():
     there, back = Channel(), Channel()
 
@@ -345,6 +367,81 @@ def test_a_message_of_a_batch_that_cannot_be_decoded():
         sys.unraisablehook = before
     assert caught.value.received == [6]
     assert len(others) == 1 and "two" in others[0]
+
+
+@dataclasses.dataclass(frozen=True)
+class Frozen(Exception):
+    number: int
+
+
+class Closed(Exception):
+    """Takes neither attribute."""
+
+    sent = received = property()
+
+
+def throw(error, *args):
+    raise error(*args)
+
+
+class Throws:
+    """Raises when it is unpickled."""
+
+    def __init__(self, *error):
+        self.error = error
+
+    def __reduce__(self):
+        return throw, self.error
+
+
+def test_errors_that_take_no_attributes():
+    """What has come is not lost."""
+    channel = Channel()
+    channel.send_many([1, Throws(Frozen, 5), 2])
+    with pytest.raises(Frozen) as caught:
+        channel.recv_many(10)
+    assert caught.value.received == [1, 2]
+    with pytest.raises(Frozen) as caught:
+        channel.send_many(throw(Frozen, n) if n else n for n in range(2))
+    assert caught.value.sent == 1 == len(channel.recv_many(10))
+
+    others = []
+    before, sys.unraisablehook = sys.unraisablehook, lambda u: others.append(u.exc_type)
+    try:
+        channel.send_many([1, Throws(Closed), 2])
+        assert channel.recv_many(10) == [1, 2]
+        assert others == [Closed]
+        channel.send(Throws(Closed))
+        with pytest.raises(Closed):
+            channel.recv_many(10)
+    finally:
+        sys.unraisablehook = before
+    assert others == [Closed]
+
+
+class Again:
+    """Sends another one when it is received."""
+
+    def __init__(self, channel, left):
+        self.channel, self.left = channel, left
+
+    def __reduce__(self):
+        return send_again, (self.channel, self.left)
+
+
+def send_again(channel, left):
+    if left:
+        channel.send(Again(channel, left - 1))
+    return left
+
+
+@pytest.mark.parametrize("n", [1, 64, 128, 150])
+def test_recv_many_ends_though_more_messages_come(n):
+    channel = Channel()
+    channel.send_many([Again(channel, 20)] * n)
+    for left in range(20, -1, -1):
+        assert channel.recv_many(sys.maxsize) == [left] * n
+    assert channel.qsize() == 0
 
 
 # ---- threads
