@@ -142,6 +142,20 @@ static uint64_t limit_of(const struct sobj__channel *ch)
     return limit > 0 ? (uint64_t)limit : 0;
 }
 
+/* Needs: a write section. */
+static enum sobj_status put_chain_row(struct sobj__channel *ch, const sobj_cell *cells,
+                                      uint32_t n, uint32_t *done)
+{
+    for (;;) {
+        uint64_t limit = limit_of(ch);
+        enum sobj_status status =
+            sobj__chain_put_row(&ch->chain, cells, n, limit, done);
+        /* FULL is true of a moment between two looks at the limit: it was the same. */
+        if (status != SOBJ_FULL || limit_of(ch) == limit)
+            return status;
+    }
+}
+
 static bool drops_old(const struct sobj__channel *ch)
 {
     return ch->overflow == SOBJ_OVERFLOW_DROP_OLD && ch->capacity != 0;
@@ -178,11 +192,10 @@ static enum sobj_status put(struct sobj__channel *ch, sobj_cell message)
     for (unsigned round = 0;; round++) {
         uint32_t done;
         sobj__write_begin();
-        enum sobj_status status =
-            ch->ringed ? sobj__ring_put(&ch->ring, message)
-            : limit_of(ch) == 0
-                ? sobj__chain_put(&ch->chain, message)
-                : sobj__chain_put_row(&ch->chain, &message, 1, limit_of(ch), &done);
+        enum sobj_status status = ch->ringed ? sobj__ring_put(&ch->ring, message)
+                                  : limit_of(ch) == 0
+                                      ? sobj__chain_put(&ch->chain, message)
+                                      : put_chain_row(ch, &message, 1, &done);
         sobj__write_end();
         if (SOBJ_LIKELY(status != SOBJ__BUSY)) {
             if (status == SOBJ_OK) {
@@ -222,7 +235,7 @@ static enum sobj_status put_row(struct sobj__channel *ch, const sobj_cell *cells
 
     sobj__write_begin();
     status = ch->ringed ? sobj__ring_put_row(&ch->ring, cells, n, done)
-                        : sobj__chain_put_row(&ch->chain, cells, n, limit_of(ch), done);
+                        : put_chain_row(ch, cells, n, done);
     sobj__write_end();
     if (status == SOBJ_OK) {
         sobj__wake_some(&ch->receivers, *done);

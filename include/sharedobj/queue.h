@@ -21,7 +21,8 @@
 enum sobj_status sobj_queue_new(int64_t maxsize, struct sobj_object **out);
 
 /* The limit, as it was set. A send finds the queue full while it holds so many messages;
- * those above a limit that was lowered stay. */
+ * those above a limit that was lowered stay. One that is under way while the limit is set
+ * goes by either. */
 int64_t sobj_queue_maxsize(const struct sobj_object *q);
 void sobj_queue_set_maxsize(struct sobj_object *q, int64_t maxsize);
 

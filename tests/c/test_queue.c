@@ -260,6 +260,43 @@ static void test_raised(void)
     sobj_unref(q);
 }
 
+/* A queue that was empty while its limit was 1, and has two messages at most since that
+ * is 10, is never full. */
+struct rise {
+    struct sobj_object *queue;
+    _Atomic(uint32_t) full;
+};
+
+static void raise_and_put(struct member *m)
+{
+    struct rise *r = m->shared;
+
+    for (int i = 0; i < 3000; i++) {
+        crew_meet(m);
+        if (m->index == 0)
+            sobj_queue_set_maxsize(r->queue, 10);
+        if (put(r->queue, i) != SOBJ_OK)
+            sobj_add_relaxed(&r->full, 1); /* Relaxed: a number alone. */
+        crew_meet(m);
+        if (m->index == 0) {
+            while (get(r->queue) >= 0)
+                ;
+            sobj_queue_set_maxsize(r->queue, 1);
+        }
+    }
+}
+
+static void test_full_is_exact(void)
+{
+    struct rise r = {.queue = new_queue(1)};
+
+    yield_every(3);
+    crew_run(2, 1, 0, raise_and_put, &r);
+    yield_every(0);
+    ok(r.full == 0, "a put that the limit overtakes goes by the new one");
+    sobj_unref(r.queue);
+}
+
 static enum sobj_status do_put_without_memory(struct worker *w)
 {
     sobj_channel_count(w->queue);
@@ -367,6 +404,7 @@ int main(void)
     test_joins();
     test_join_races();
     test_raised();
+    test_full_is_exact();
     test_woken_without_memory();
     test_fork();
     fault_walk("a queue", fault_scenario, NULL, NULL);
