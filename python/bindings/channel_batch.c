@@ -259,7 +259,8 @@ const char sobj_channel_recv_many_doc[] = PyDoc_STR("recv_many($self, /, max, ti
               "messages between.\n\n"
               "Raises what recv() raises. When a message cannot be unpickled, it is\n"
               "consumed; the exception is raised at the end and has an attribute\n"
-              "received, the list of the other messages.");
+              "received, the list of the other messages. If its class does not let it\n"
+              "have one, they are returned and it goes to sys.unraisablehook.");
 
 PyObject *sobj_channel_py_recv_many(PyObject *self, PyObject *const *args,
                                     Py_ssize_t count, PyObject *keywords)
