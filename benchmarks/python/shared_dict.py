@@ -22,7 +22,9 @@ VALUES = {
 COPIES = [["".join(key) for key in map(list, KEYS)] for _ in range(100)]
 
 # What is measured, the kind of values, and the loop over a dict and over ours.
-READ, WRITE = "for k in keys: d[k]", "for k in keys: d[k] = value"
+READ = "for k in keys: d[k]"
+# Another value in each round: what a SharedDict holds already it need not store.
+WRITE = "value = next(values)\nfor k in keys: d[k] = value"
 COUNT = "for k in keys: increment(k)"
 OPERATIONS = {
     **{f"d[k] of {kind}": (kind, READ, READ) for kind in VALUES if kind != "strs of 64"},
@@ -39,25 +41,28 @@ OPERATIONS = {
 }
 
 
-def elsewhere(loops, d, keys, body, value):
+def elsewhere(loops, d, keys, body, values):
     """The same loop, in another interpreter. What only its first rounds cost, since the key
     objects are new in each call, is not measured: here it is paid before, too."""
+    import itertools
     import time
 
+    indented = "".join(f"    {line}\n" for line in body.splitlines())
     space = {"clock": time.thread_time}
     exec(
-        "def run(loops, d, keys, absent, value):\n"
+        "def run(loops, d, keys, absent, values):\n"
         "  get = d.get; increment = d.increment\n"
         "  for _ in range(4):\n"
-        f"    {body}\n"
+        f"{indented}"
         "  times = range(loops)\n"
         "  begin = clock()\n"
         "  for _ in times:\n"
-        f"    {body}\n"
+        f"{indented}"
         "  return clock() - begin\n",
         space,
     )
-    return space["run"](loops, d, list(keys), [key + "!" for key in keys], value)
+    absent = [key + "!" for key in keys]
+    return space["run"](loops, d, list(keys), absent, itertools.cycle(values))
 
 
 def fill(container, kind):
@@ -90,7 +95,7 @@ def names_for(d, kind):
         "keys": KEYS,
         "absent": [key + "!" for key in KEYS],
         "copies": itertools.cycle(COPIES),
-        "value": VALUES[kind](1),
+        "values": itertools.cycle([VALUES[kind](1), VALUES[kind](2)]),
         "get": getattr(d, "get", None),
         "increment": getattr(d, "increment", None),
     }
@@ -114,7 +119,7 @@ def compare(place, operation, kind, plain_body, our_body, quick):
     }
     if "copies" not in our_body:
         candidates["SharedDict, from another interpreter"] = place.candidate(
-            elsewhere, other, tuple(KEYS), our_body, VALUES[kind](1)
+            elsewhere, other, tuple(KEYS), our_body, (VALUES[kind](1), VALUES[kind](2))
         )
     for name, container in peers(kind).items() if plain_body == our_body else ():
         candidate = peer_candidate(container, our_body, kind)
@@ -151,7 +156,7 @@ def crossing(place, manager, quick):
                 proxy[key]
         return (time.perf_counter() - begin) * (len(KEYS) / 10)
 
-    there = (elsewhere, d, tuple(KEYS), READ, FRESH)
+    there = (elsewhere, d, tuple(KEYS), READ, (FRESH,))
     candidates = {
         "SharedDict, from another interpreter": place.candidate(*there),
         "multiprocessing.Manager().dict()": through_proxy,
