@@ -9,15 +9,6 @@
 /* A table is moved on when less than 1/16 of it lives and it is larger than this. */
 #define SHRINK_MIN 256u
 
-SOBJ_INLINE void hand_out(struct sobj_out *out, sobj_cell cell)
-{
-    if (out == NULL)
-        return;
-    out->cell = cell;
-    if (sobj_is_pointer(cell))
-        out->take(out);
-}
-
 /* ---- looking up */
 
 /* What the head `n` with the mark `*value` decides (T1). Returns: the node in which the
@@ -78,7 +69,7 @@ enum sobj_status sobj_dict_get(struct sobj_object *obj, const struct sobj_key *k
     sobj__probe_init(&p, key);
     sobj__read_begin();
     if (find(sobj__dict_root(sobj__dict_of(obj)), &p, &v) != NULL) {
-        hand_out(out, v);
+        sobj__hand_out(out, v);
         status = SOBJ_OK;
     }
     sobj__read_end();
@@ -104,7 +95,7 @@ enum sobj_status sobj_dict_get_pinned(struct sobj_object *obj,
     if (n != NULL) {
         if ((uint32_t)*content == *content >> 32)
             *pin = sobj__pin(n);
-        hand_out(out, v);
+        sobj__hand_out(out, v);
         status = SOBJ_OK;
     }
     sobj__read_end();
@@ -283,7 +274,7 @@ SOBJ_INLINE enum sobj_status change_live(struct sobj__dict *d, struct place *pla
     sobj_cell v = place->value;
 
     if (op == ADD) {
-        hand_out(c->out, v);
+        sobj__hand_out(c->out, v);
         return SOBJ_EXISTS;
     }
     do {
@@ -296,7 +287,7 @@ SOBJ_INLINE enum sobj_status change_live(struct sobj__dict *d, struct place *pla
         }
         if (v == c->value) { /* the very word: nothing to write */
             if (op == EXCHANGE)
-                hand_out(c->out, v);
+                sobj__hand_out(c->out, v);
             return SOBJ_OK;
         }
         SOBJ_PAUSE("dict.change");
@@ -307,7 +298,7 @@ SOBJ_INLINE enum sobj_status change_live(struct sobj__dict *d, struct place *pla
         if (sobj_cas_seq_cst(&place->node->value, &v, c->value)) {
             c->stored = true;
             if (op == EXCHANGE)
-                hand_out(c->out, v);
+                sobj__hand_out(c->out, v);
             sobj__cell_retire(v);
             return SOBJ_OK;
         }
@@ -456,7 +447,7 @@ static enum sobj_status replace_live(struct sobj_object *obj,
             break;
         }
         if (replace_node(d, t, mode, n, &v, put)) {
-            hand_out(out, v);
+            sobj__hand_out(out, v);
             break;
         }
     }

@@ -218,15 +218,6 @@ SOBJ_INLINE bool sobj__list_index(int64_t index, uint64_t len, uint64_t *i)
     return SOBJ_LIKELY(*i < len);
 }
 
-SOBJ_INLINE void sobj__hand_out(struct sobj_out *out, sobj_cell cell)
-{
-    if (out == NULL)
-        return;
-    out->cell = cell;
-    if (sobj_is_pointer(cell))
-        out->take(out);
-}
-
 /* ---- beginning a change */
 
 /* The rest of sobj__list_begin, when there is more to it. */

@@ -17,6 +17,16 @@ void sobj__cell_retire(sobj_cell c);
  * retired memory. Needs: the cell is kept alive by somebody. */
 size_t sobj__cell_bytes(sobj_cell c);
 
+/* Gives a value to who wants it. Needs: the section in which it was found. */
+SOBJ_INLINE void sobj__hand_out(struct sobj_out *out, sobj_cell cell)
+{
+    if (out == NULL)
+        return;
+    out->cell = cell;
+    if (sobj_is_pointer(cell))
+        out->take(out);
+}
+
 /* Of values that go together so many are looked at; the bytes of all are estimated. */
 #define SOBJ__SAMPLE 1024u
 /* Returns: about how many bytes `count` values hold, `sampled` of which hold `bytes`. */

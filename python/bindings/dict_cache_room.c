@@ -2,11 +2,12 @@
 /* The memory of the read cache: what comes in, what goes; see dict_cache.h.
  *
  * What comes in: a key object that is read, and finds room in its two sets; one that is
- * stored to, if it comes for the second time, as its ghost shows. Room is also where a key lies that nobody has any more but the
- * cache, since it can never be asked for again. A key that finds none moves another one to
- * that one's other set, if it can. When a number of keys have found no room, the cache
- * grows, until it has two entries for each key of the dict; then one miss in eight puts an
- * old entry out. A key object that is about to go enters as seldom.
+ * stored to, if it comes for the second time, as its ghost shows. Room is also where a key
+ * lies that nobody has any more but the cache, since it can never be asked for again. A
+ * key that finds none moves another one to that one's other set, if it can. When a number
+ * of keys have found no room, the cache grows, until it has two entries for each key of
+ * the dict; then one miss in eight puts an old entry out. A key object that is about to go
+ * enters as seldom.
  *
  * When many strangers come in sequence, or many misses without room, the keys do not
  * recur, or there are too many: then the cache is left alone for a while, and not even
@@ -24,8 +25,8 @@
 #define GHOSTS_MAX 8192u
 /* Look-ups of a handle before it gets a cache. */
 #define COLD 16u
-/* Misses without room until a rest; strangers, or as many as there are
- * ghosts; look-ups that it lasts. */
+/* Misses without room until a rest, and strangers: so many, or as many as there are ghosts
+ * if these are more; each known key makes up for some. Look-ups that a rest lasts. */
 #define PATIENCE 32u
 #define PATIENCE_WITH_STRANGERS 2048u
 #define FORGIVEN 8u
