@@ -64,7 +64,7 @@ enum sobj_status sobj_dict_pin_set(struct sobj_object *obj, struct sobj_dict_pin
     struct sobj__node *n = node_of(pin);
     enum sobj_status status = SOBJ_STALE;
     uint64_t hash = 0;
-    bool stored = false;
+    bool stored = false, retired = false;
 
     /* A closed gate would let go of the host's lock, and then of the pin. */
     if (SOBJ_UNLIKELY(!sobj__write_try()))
@@ -78,6 +78,7 @@ enum sobj_status sobj_dict_pin_set(struct sobj_object *obj, struct sobj_dict_pin
             /* SeqCst: publishes the value's blob; the change happens here (K1). */
             stored = v != value && sobj_cas_seq_cst(&n->value, &v, value);
             if (stored) {
+                retired = sobj_is_pointer(v);
                 sobj__cell_retire(v);
                 hash = n->hash;
             }
@@ -87,7 +88,10 @@ enum sobj_status sobj_dict_pin_set(struct sobj_object *obj, struct sobj_dict_pin
             }
         }
     }
-    sobj__write_end();
+    if (SOBJ_UNLIKELY(retired))
+        sobj__write_end();
+    else
+        sobj__write_end_clean();
     if (SOBJ_LIKELY(stored))
         sobj__dict_changed(sobj__dict_of(obj), hash);
     else if (status == SOBJ_OK)
@@ -126,7 +130,7 @@ enum sobj_status sobj_dict_pin_increment(struct sobj_object *obj,
             }
         }
     }
-    sobj__write_end();
+    sobj__write_end_clean();
     if (SOBJ_LIKELY(stored))
         sobj__dict_changed(sobj__dict_of(obj), hash);
     return status;

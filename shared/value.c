@@ -87,7 +87,7 @@ size_t sobj__cell_bytes(sobj_cell c)
     return sobj_is_object(c) ? sizeof(void *) : 0;
 }
 
-void sobj__cell_retire(sobj_cell c)
+void sobj__pointer_retire(sobj_cell c)
 {
     if (sobj_is_blob(c)) {
         struct sobj_blob *b = sobj_to_blob(c);

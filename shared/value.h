@@ -11,7 +11,12 @@
 
 /* Drops the reference that a shared cell held, after a grace period: readers may have
  * loaded it. Immediates cost nothing. Needs: a section. */
-void sobj__cell_retire(sobj_cell c);
+void sobj__pointer_retire(sobj_cell c);
+SOBJ_INLINE void sobj__cell_retire(sobj_cell c)
+{
+    if (sobj_is_pointer(c))
+        sobj__pointer_retire(c);
+}
 
 /* Returns: about how many bytes are freed with the last reference, for the limit of
  * retired memory. Needs: the cell is kept alive by somebody. */
