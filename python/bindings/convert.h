@@ -131,6 +131,29 @@ static inline PyObject *sobj_decode(struct sobj_state *state, sobj_cell cell)
     return sobj_decode_slow(state, cell);
 }
 
+/* The same for the cell of an int that may have been read before. */
+PyObject *sobj_known_int_slow(struct sobj_state *state, sobj_cell cell);
+static inline struct sobj_known_int *sobj_known_int_at(struct sobj_local *local,
+                                                       sobj_cell cell)
+{
+    uint64_t hash = (cell >> 3) * 0x9e3779b97f4a7c15u; /* Fibonacci: rows do not meet */
+
+    return &local->known_ints[hash >> (64 - SOBJ_KNOWN_INTS_BITS)];
+}
+static inline PyObject *sobj_decode_int(struct sobj_state *state, sobj_cell cell)
+{
+#ifdef Py_GIL_DISABLED
+    return PyLong_FromLong(sobj_to_int(cell));
+#else
+    if (__builtin_expect(state->local->known_ints != NULL, 1)) {
+        struct sobj_known_int *n = sobj_known_int_at(state->local, cell);
+        if (n->cell == cell && n->object != NULL)
+            return Py_NewRef(n->object);
+    }
+    return sobj_known_int_slow(state, cell);
+#endif
+}
+
 /* Decodes a message. Consumes: `cell`. Raises what the message's own unpickling raises;
  * runs Python code if there is any. */
 PyObject *sobj_decode_message(struct sobj_state *state, sobj_cell cell);

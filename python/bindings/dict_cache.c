@@ -66,6 +66,8 @@ static PyObject *get_anew(DictHandle *self, PyObject *key)
     sobj_value_out_init(&out, self->handle.state);
     if (look_up(self, key, &out.out) != SOBJ_OK)
         return NULL;
+    if (sobj_is_int(out.out.cell))
+        return sobj_decode_int(self->handle.state, out.out.cell);
     return sobj_value_out_finish(&out);
 }
 

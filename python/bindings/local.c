@@ -44,6 +44,7 @@ static void interpreter_ends(PyObject *capsule)
     bool waited_in = local->waits != 0;
     sobj_mutex_unlock(&local->mutex);
     sobj_encoded_flush(local);
+    sobj_known_ints_flush(local);
     if (waited_in)
         sobj_domain_abandon(domain);
     else

@@ -39,8 +39,10 @@ static int module_clear(PyObject *module)
         return 0;
     state->cleared = true;
     sobj_caches_flush(state);
-    if (state->local != NULL)
+    if (state->local != NULL) {
         sobj_encoded_flush(state->local);
+        sobj_known_ints_flush(state->local);
+    }
     for (int i = 0; i < SOBJ_TYPES; i++)
         Py_CLEAR(state->types[i]);
     for (int i = 0; i < SOBJ_ERRORS; i++)
@@ -98,7 +100,8 @@ PyDoc_STRVAR(
     "Memory that other threads may still be reading is freed in batches; this\n"
     "waits until they have moved on (some microseconds, with the GIL released).\n"
     "It also drops what is kept by pickles whose lease has ended, and what the read\n"
-    "caches of this interpreter's SharedDict handles keep.");
+    "caches of this interpreter's SharedDict handles keep, and the ints that it has\n"
+    "read twice.");
 
 static PyObject *module_collect(PyObject *module, PyObject *unused)
 {
@@ -106,6 +109,7 @@ static PyObject *module_collect(PyObject *module, PyObject *unused)
 
     sobj_caches_flush(state);
     sobj_encoded_flush(state->local);
+    sobj_known_ints_flush(state->local);
     sobj_collect();
     Py_RETURN_NONE;
 }

@@ -78,9 +78,20 @@ struct sobj_encoded {
 #define SOBJ_ENCODED_CREDIT 256u
 #define SOBJ_ENCODED_REFILLS 4096u
 
+/* ---- The int that a cell means, where the same ones are read again and again: the first
+ * time the cell is remembered, the second time its object is kept. Making an int and
+ * freeing it is most of what a read of one costs before 3.14. Guarded by the GIL; not used
+ * on free-threaded builds, where threads would fight for the reference counts. */
+struct sobj_known_int {
+    uint64_t cell;    /* 0: none, which no int has */
+    PyObject *object; /* owned; NULL: seen once */
+};
+#define SOBJ_KNOWN_INTS_BITS 12
+
 /* ---- What lives as long as the interpreter. Guarded by `mutex`. */
 struct sobj_local {
     struct sobj_encoded encoded[SOBJ_ENCODED]; /* guarded by the GIL alone */
+    struct sobj_known_int *known_ints; /* guarded by the GIL alone; NULL: none yet */
     struct sobj_mutex mutex;
     int64_t refs;               /* the capsule and the states */
     struct sobj_domain *domain; /* NULL when the interpreter has died */
@@ -167,8 +178,9 @@ static inline struct sobj_state *sobj_state_of_type(PyTypeObject *type)
  * Returns: 0, or -1 with an exception. */
 int sobj_local_attach(struct sobj_state *state);
 void sobj_local_detach(struct sobj_state *state);
-/* Lets go of what is kept of strs that were encoded; see encode.c. */
+/* Let go of what is kept of strs that were encoded, and of ints. */
 void sobj_encoded_flush(struct sobj_local *local);
+void sobj_known_ints_flush(struct sobj_local *local);
 /* Returns: the domain of this interpreter, which lives as long as Python code runs in it;
  * NULL with an exception when it has ended. */
 struct sobj_domain *sobj_local_domain(struct sobj_state *state);

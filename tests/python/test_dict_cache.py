@@ -410,6 +410,33 @@ def test_a_str_stored_often_is_one_blob():
     assert _sharedobj._counts()["blobs"] < 50
 
 
+def test_ints_that_come_again():
+    """Read by key objects that do not recur, an int is made once and then kept ready."""
+    smallest, largest = -(2**60), 2**60 - 1  # of those that lie in a cell
+    values = [0, -1, 10**9, 10**9 + 1, smallest, largest, smallest - 1, largest + 1]
+    d = SharedDict({f"key {n}": value for n, value in enumerate(values)})
+    one, other = [[d[fresh(f"key {n}")] for n in range(len(values))] for _ in range(LOOKS)][-2:]
+    assert one == other == values
+    if not FREE_THREADED:
+        assert one[2] is other[2] and one[4] is other[4]
+        before = sys.getrefcount(one[2])
+        sharedobj.collect()
+        after = sys.getrefcount(one[2])
+        assert after == before - 1
+    assert d[fresh("key 2")] == 10**9
+
+
+def test_more_ints_than_are_kept():
+    """Many places for few ints, and few places for many; changes show at once."""
+    d = SharedDict({f"key {n}": 10**6 + n for n in range(20_000)})
+    for span in (3, 20_000, 50, 20_000):
+        for n in range(20_000):
+            assert d[f"key {n % span}"] == 10**6 + n % span
+    for n in range(3000):
+        d["key 1"] = 10**7 + n // 3
+        assert d[fresh("key 1")] == 10**7 + n // 3
+
+
 def test_failing_memory():
     """A store that fails changes nothing, with or without an entry in the cache."""
     key = fresh("the key")
