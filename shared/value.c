@@ -104,15 +104,8 @@ void sobj__pointer_retire(sobj_cell c)
     }
 }
 
-enum sobj_status sobj__cells_add(sobj_cell a, sobj_cell b, sobj_cell *sum)
+enum sobj_status sobj__cells_add_slow(sobj_cell a, sobj_cell b, sobj_cell *sum)
 {
-    if (sobj_is_int(a) && sobj_is_int(b)) {
-        int64_t i = sobj_to_int(a) + sobj_to_int(b); /* 61 bits each: fits */
-        if (!sobj_int_fits(i))
-            return SOBJ_OVERFLOW;
-        *sum = sobj_from_int(i);
-        return SOBJ_OK;
-    }
     if (!(sobj_is_int(a) || sobj_is_float(a)) || !(sobj_is_int(b) || sobj_is_float(b)))
         return SOBJ_BAD_OPERAND;
     /* An int beyond 2^53 may have no exact double; the host knows what to do then. */

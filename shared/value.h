@@ -41,7 +41,17 @@ SOBJ_INLINE size_t sobj__estimate(size_t bytes, uint64_t sampled, uint64_t count
 }
 
 /* Adds two immediate numbers. Returns: OK, OVERFLOW, BAD_OPERAND. */
-enum sobj_status sobj__cells_add(sobj_cell a, sobj_cell b, sobj_cell *sum);
+enum sobj_status sobj__cells_add_slow(sobj_cell a, sobj_cell b, sobj_cell *sum);
+SOBJ_INLINE enum sobj_status sobj__cells_add(sobj_cell a, sobj_cell b, sobj_cell *sum)
+{
+    if (SOBJ_UNLIKELY(!sobj_is_int(a) || !sobj_is_int(b)))
+        return sobj__cells_add_slow(a, b, sum);
+    int64_t i = sobj_to_int(a) + sobj_to_int(b); /* 61 bits each: fits */
+    if (SOBJ_UNLIKELY(!sobj_int_fits(i)))
+        return SOBJ_OVERFLOW;
+    *sum = sobj_from_int(i);
+    return SOBJ_OK;
+}
 
 /* Secret of sobj_hash_*; the instance lives in runtime.c, const after init. */
 struct sobj__hash_secret {

@@ -301,40 +301,100 @@ const char sobj_dict_tally_doc[] = PyDoc_STR("tally($self, /, iterable, n=1)\n--
               "many items there were. Atomic for each item; what was counted before an\n"
               "error (a value that is no number, an item that can be no key) stays counted.");
 
+/* One call of tally(). */
+struct tally {
+    SobjHandle *self;
+    PyObject *by, *zero;
+    sobj_cell n;
+    bool immediate; /* `n` says what `by` is */
+    Py_ssize_t items;
+};
+
+/* Returns: 0; -1 with an exception. May run Python code. */
+static int tally_item(struct tally *t, PyObject *item)
+{
+    int status = SOBJ_STALE;
+    sobj_cell sum;
+
+    if (t->immediate)
+        status = sobj_cache_increment((DictHandle *)t->self, item, t->n, &sum);
+    if (status < 0 || (status != SOBJ_OK &&
+                       add_by_key(t->self, item, t->by, t->zero, NULL, "tally") < 0))
+        return -1;
+    t->items++;
+    return 0;
+}
+
+#ifndef Py_GIL_DISABLED /* elsewhere the items may change while they are looked at */
+/* The items of a list or tuple. A compare-and-swap waits for all loads before it and lets
+ * none behind it begin, so what the next items need is asked for ahead. Returns: 0; -1
+ * with an exception. */
+static int tally_row(struct tally *t, PyObject *row)
+{
+    enum { NEAR = 3, FAR = 6 }; /* items ahead */
+    DictHandle *dict = (DictHandle *)t->self;
+    int result = 0;
+
+    for (Py_ssize_t i = 0; result == 0 && i < PySequence_Fast_GET_SIZE(row); i++) {
+        PyObject **items = PySequence_Fast_ITEMS(row), *item = items[i];
+        Py_ssize_t left = PySequence_Fast_GET_SIZE(row) - i;
+        sobj_cell sum;
+
+        if (left > FAR) {
+            sobj_cache_prefetch_sets(sobj_cache_of(dict), items[i + FAR]);
+            sobj_cache_prefetch_value(sobj_cache_of(dict), items[i + NEAR]);
+        }
+        if (t->immediate &&
+            sobj_cache_increment_known(dict, item, t->n, &sum) == SOBJ_OK) {
+            t->items++;
+            continue;
+        }
+        Py_INCREF(item);
+        result = tally_item(t, item);
+        Py_DECREF(item);
+    }
+    return result;
+}
+#endif
+
+static int tally_any(struct tally *t, PyObject *iterable)
+{
+    PyObject *iterator, *item;
+    int result = 0;
+
+#ifndef Py_GIL_DISABLED
+    if (PyList_CheckExact(iterable) || PyTuple_CheckExact(iterable))
+        return tally_row(t, iterable);
+#endif
+    iterator = PyObject_GetIter(iterable);
+    if (iterator == NULL)
+        return -1;
+    while (result == 0 && (item = PyIter_Next(iterator)) != NULL) {
+        result = tally_item(t, item);
+        Py_DECREF(item);
+    }
+    Py_DECREF(iterator);
+    return PyErr_Occurred() ? -1 : result;
+}
+
 PyObject *sobj_dict_tally(PyObject *op, PyObject *const *args, Py_ssize_t count,
                           PyObject *keywords)
 {
     static const char *const names[] = {"iterable", "n", NULL};
     static const struct sobj_signature signature = {"tally", names, 1, 2};
-    SobjHandle *self = (SobjHandle *)op;
-    PyObject *given[2] = {NULL, NULL}, *by, *zero = NULL, *iterator = NULL, *item;
-    Py_ssize_t items = 0;
-    int result = -1, status = SOBJ_STALE;
-    sobj_cell n, sum;
-    bool immediate;
+    struct tally t = {.self = (SobjHandle *)op};
+    PyObject *given[2] = {NULL, NULL};
+    int result = -1;
 
     if (sobj_args(&signature, args, count, keywords, given) < 0)
         return NULL;
-    by = sobj_dict_number_of("tally: n", given[1], 1);
-    if (by == NULL)
-        goto done;
-    zero = PyLong_FromLong(0);
-    iterator = zero != NULL ? PyObject_GetIter(given[0]) : NULL;
-    if (iterator == NULL)
-        goto done;
-    immediate = sobj_encode_fast(by, &n);
-    result = 0;
-    while (result == 0 && (item = PyIter_Next(iterator)) != NULL) {
-        if (immediate)
-            status = sobj_cache_increment((DictHandle *)self, item, n, &sum);
-        if (status != SOBJ_OK)
-            result = status < 0 ? -1 : add_by_key(self, item, by, zero, NULL, "tally");
-        items += result == 0;
-        Py_DECREF(item);
+    t.by = sobj_dict_number_of("tally: n", given[1], 1);
+    t.zero = t.by != NULL ? PyLong_FromLong(0) : NULL;
+    if (t.zero != NULL) {
+        t.immediate = sobj_encode_fast(t.by, &t.n);
+        result = tally_any(&t, given[0]);
     }
-done:
-    Py_XDECREF(by);
-    Py_XDECREF(zero);
-    Py_XDECREF(iterator);
-    return result < 0 || PyErr_Occurred() ? NULL : PyLong_FromSsize_t(items);
+    Py_XDECREF(t.by);
+    Py_XDECREF(t.zero);
+    return result < 0 ? NULL : PyLong_FromSsize_t(t.items);
 }

@@ -118,20 +118,31 @@ static inline struct sobj_dict_cache *sobj_cache_of(DictHandle *self)
 
 #define SOBJ__CACHE_SPREAD 0x9e3779b97f4a7c15u
 
+static inline uint64_t sobj_cache_hash(PyObject *key)
+{
+    return ((uint64_t)(uintptr_t)key >> 4) * SOBJ__CACHE_SPREAD;
+}
+
+/* Returns: one of the two sets of a key. Needs: a cache with sets. */
+static inline struct sobj_cache_set *sobj_cache_first_set(
+    const struct sobj_dict_cache *c, PyObject *key)
+{
+    return &c->sets[sobj_cache_hash(key) >> c->shift];
+}
+
 /* Returns: the entry of that very key object, or NULL. */
 static inline struct sobj_cache_entry *sobj_cache_find(const struct sobj_dict_cache *c,
                                                        PyObject *key)
 {
-    uint64_t hash = ((uint64_t)(uintptr_t)key >> 4) * SOBJ__CACHE_SPREAD;
     struct sobj_cache_entry *e;
 
     if (c == NULL || c->sets == NULL)
         return NULL;
-    e = c->sets[hash >> c->shift].ways;
+    e = sobj_cache_first_set(c, key)->ways;
     e += e[1].key == key;
     if (__builtin_expect(e->key == key, 1))
         return e;
-    e = c->sets[hash << 16 >> c->shift].ways; /* a key has two sets */
+    e = c->sets[sobj_cache_hash(key) << 16 >> c->shift].ways;
     e += e[1].key == key;
     return e->key == key ? e : NULL;
 }
@@ -201,6 +212,37 @@ int sobj_cache_set(DictHandle *self, PyObject *key, PyObject *value);
  * SOBJ_STALE: there is no entry, or another way must be tried; SOBJ_OVERFLOW and
  * SOBJ_BAD_OPERAND; -1 with an exception. May let go of the GIL. */
 int sobj_cache_increment(DictHandle *self, PyObject *key, sobj_cell n, sobj_cell *sum);
+
+/* The same for a key that is borrowed: lets go of nothing, neither object nor GIL.
+ * Returns: SOBJ_OK and the sum; or something else, and nothing was done. */
+static inline int sobj_cache_increment_known(DictHandle *self, PyObject *key,
+                                             sobj_cell n, sobj_cell *sum)
+{
+    struct sobj_dict_cache *c = sobj_cache_of(self);
+    struct sobj_cache_entry *e = sobj_cache_find(c, key);
+
+    if (e == NULL)
+        return SOBJ_STALE;
+    c->misses = 0;
+    return (int)sobj_dict_pin_increment(self->handle.core, e->pin, c->content, n, sum);
+}
+
+/* Asks for the memory that a look-up of `key` will read: first its sets, and when these
+ * are there, where its value lies. Hints; nothing is changed. */
+static inline void sobj_cache_prefetch_sets(const struct sobj_dict_cache *c,
+                                            PyObject *key)
+{
+    if (c != NULL && c->sets != NULL)
+        __builtin_prefetch(sobj_cache_first_set(c, key));
+}
+static inline void sobj_cache_prefetch_value(const struct sobj_dict_cache *c,
+                                             PyObject *key)
+{
+    const struct sobj_cache_entry *e = sobj_cache_find(c, key);
+
+    if (e != NULL)
+        __builtin_prefetch(e->pin, 1);
+}
 
 /* The key goes from the dict: so does its entry. */
 void sobj_cache_forget(DictHandle *self, PyObject *key);

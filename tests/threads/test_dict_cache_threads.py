@@ -148,3 +148,31 @@ def test_the_next_thread_takes_over():
             grown.pop()
             run(work)
     assert all(g > 0 for g in grown), grown
+
+
+def test_a_list_that_changes_while_it_is_counted():
+    """What tally() counts is in the list when its turn comes; the keys may be gone then."""
+    d = SharedDict()
+    words = []
+    done = threading.Event()
+    counted = 0
+
+    def change():
+        for n in range(400):
+            words.extend(f"word {i}" for i in range(n % 40))
+            del words[n % 7 :: 3]
+            if n % 25 == 0:
+                words.clear()
+                d.clear()
+            words[:] = [word for word in words if word in d or n % 2]
+        done.set()
+
+    def count():
+        nonlocal counted
+        while not done.is_set():
+            counted += d.tally(words) + d.tally(tuple(words))
+
+    run(change, count)
+    words[:] = ["last"] * 1000
+    assert d.tally(words) == 1000 and d["last"] == 1000
+    assert counted >= sum(d.values()) - 1000
