@@ -416,6 +416,8 @@ PyObject *sobj_decode_message(struct sobj_state *state, sobj_cell cell)
 {
     PyObject *object;
 
+    if (sobj_is_int(cell))
+        return sobj_decode_int(state, cell);
     if (sobj_is_object(cell))
         return sobj_handle_for(state, sobj_to_object(cell));
     object = is_pickle(cell) ? decode_pickle(state, sobj_to_blob(cell))
