@@ -223,8 +223,11 @@ static inline int sobj_cache_increment_known(DictHandle *self, PyObject *key,
 
     if (e == NULL)
         return SOBJ_STALE;
-    c->misses = 0;
-    return (int)sobj_dict_pin_increment(self->handle.core, e->pin, c->content, n, sum);
+    int status =
+        (int)sobj_dict_pin_increment(self->handle.core, e->pin, c->content, n, sum);
+    if (__builtin_expect(status == SOBJ_OK, 1))
+        c->misses = 0;
+    return status;
 }
 
 /* Asks for the memory that a look-up of `key` will read: first its sets, and when these
