@@ -132,6 +132,39 @@ def test_a_running_one(busy):
             assert "wait for its end" in str(caught.value)  # what to do
 
 
+@pytest.mark.skipif(not OURS, reason="of our own module")
+def test_closed_while_a_thread_is_on_its_way(run_python):
+    """Either the thread comes first and close() says so, or it finds nobody."""
+    done = run_python(
+        """if 1:
+        import threading
+        import sharedobj as so
+        interpreters, outcomes = so.interpreters, []
+        threading.excepthook = lambda args: outcomes.append(args.exc_type)
+        for turn in range(60):
+            interp, ready = interpreters.create(), threading.Event()
+            def late():
+                ready.set()
+                interp.exec("pass")
+            thread = threading.Thread(target=late)
+            thread.start()
+            ready.wait()
+            for _ in range(turn * 20):
+                pass  # to be late by another while each time
+            try:
+                interp.close()
+            except interpreters.InterpreterError as error:
+                assert "is running already" in str(error), error
+                thread.join()
+                interp.close()
+            thread.join()
+        assert set(outcomes) <= {interpreters.InterpreterNotFoundError}, outcomes
+        assert interpreters.list_all() == [interpreters.get_main()]
+        """
+    )
+    assert done.stderr == ""
+
+
 def test_closed_by_another_thread_than_ran_it(interp):
     """3.12 waits for ever for the thread that first imported threading there."""
     interp.exec("import threading; threading.Event().wait(0.001)")

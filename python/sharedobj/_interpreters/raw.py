@@ -13,9 +13,48 @@ from typing import Any
 _lifecycle = threading.RLock()
 
 
+# Both versions end an interpreter, and the process with it, into which a thread is just going:
+# they look only for one that has arrived. So this counts who is on the way or there. Its lock
+# is never held during a run or an end.
+_runs: dict[int, int] = {}
+_ending: set[int] = set()
+_counting = threading.RLock()
+_RUNNING = "interpreter already running"
+
+
+@contextmanager
+def _entered(id: int) -> Iterator[None]:
+    with _counting:
+        if id in _ending:
+            raise InterpreterNotFoundError(f"interpreter {id} is being closed")
+        _runs[id] = _runs.get(id, 0) + 1
+    try:
+        yield
+    finally:
+        with _counting:
+            _runs[id] -= 1
+            if not _runs[id]:
+                del _runs[id]
+
+
+@contextmanager
+def _empty(id: int) -> Iterator[None]:
+    with _counting:
+        if id in _runs:
+            raise _with_remedy(id, InterpreterError(_RUNNING))
+        if id in _ending:
+            raise InterpreterNotFoundError(f"interpreter {id} is being closed")
+        _ending.add(id)
+    try:
+        yield
+    finally:
+        with _counting:
+            _ending.discard(id)
+
+
 def _with_remedy(id: int | None, error: Exception) -> Exception:
     """What to raise for an error of CPython's, whose text does not say what to do."""
-    if str(error) in ("interpreter already running", "interpreter running"):
+    if str(error) in (_RUNNING, "interpreter running"):
         return type(error)(
             f"interpreter {id} is running already, and runs one thing at a time: wait for its end "
             "(join its thread), or create() another interpreter"
@@ -81,21 +120,22 @@ if sys.version_info >= (3, 13):
 
     def run(id: int, code: str, shared: Mapping[str, Any]) -> None:
         try:
-            failure = _interpreters.exec(id, code, dict(shared), restrict=True)
+            with _entered(id):
+                failure = _interpreters.exec(id, code, dict(shared), restrict=True)
         except InterpreterError as error:
             raise _with_remedy(id, error) from None
         if failure is not None:
             raise InterpreterError(failure.errdisplay or failure.formatted)
 
     def destroy(id: int) -> None:
-        with _lifecycle:
+        with _lifecycle, _empty(id):
             try:
                 _interpreters.destroy(id, restrict=True)
             except InterpreterError as error:
                 raise _with_remedy(id, error) from None
 
     def is_running(id: int) -> bool:
-        return bool(_interpreters.is_running(id))
+        return bool(_interpreters.is_running(id)) or id in _runs
 
     def list_all() -> list[int]:
         return [id for id, _ in _interpreters.list_all(require_ready=True)]
@@ -188,11 +228,11 @@ __sharedobj__()
     def run(id: int, code: str, shared: Mapping[str, Any]) -> None:
         if id == main():
             raise InterpreterError(f"cannot exec code for unrecognized interpreter {id}")
-        with _translated(id):
+        with _entered(id), _translated(id):
             _interpreters.run_string(id, code, dict(shared))
 
     def destroy(id: int) -> None:
-        with _lifecycle, _translated(id):
+        with _lifecycle, _empty(id), _translated(id):
             if id == main():
                 raise InterpreterError(f"cannot destroy unrecognized interpreter {id}")
             _prepare_end(id)
@@ -200,7 +240,7 @@ __sharedobj__()
 
     def is_running(id: int) -> bool:
         with _translated():
-            return bool(_interpreters.is_running(id))
+            return bool(_interpreters.is_running(id)) or id in _runs
 
     def list_all() -> list[int]:
         return [int(id) for id in _interpreters.list_all()]
