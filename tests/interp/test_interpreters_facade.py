@@ -521,3 +521,33 @@ print("made:", outer.id)
     )
     made, ends = (line.split() for line in done.stdout.splitlines())
     assert made[1] == ends[1]
+
+
+THREADS_THAT_WAIT = """if 1:
+    import gc, warnings
+    warnings.simplefilter("ignore")
+    import sharedobj as so
+    from sharedobj import interpreters
+    interp, channel, begun = interpreters.create(), so.Channel(), so.AtomicInt()
+    interp.prepare_main(channel=channel, begun=begun)
+    interp.exec('''if 1:
+        import threading
+        threading.excepthook = lambda args: print(args.exc_type.__name__, flush=True)
+        def work():
+            begun.increment()
+            channel.recv()
+        for _ in range(3):
+            threading.Thread(target=work).start()
+    ''')
+    while (n := begun.get()) < 3:
+        begun.wait(n)
+"""
+
+
+@pytest.mark.parametrize("end", ["pass", "del interp; gc.collect(); interpreters.create()"])
+def test_an_interpreter_that_is_left_with_threads_that_wait(run_python, end):
+    """They are told, at the end of the process if not before."""
+    done = run_python(f"{THREADS_THAT_WAIT}    {end}")
+    assert "Fatal" not in done.stderr
+    expected = "PythonFinalizationError" if sys.version_info >= (3, 13) else "RuntimeError"
+    assert done.stdout.split() == [expected] * 3

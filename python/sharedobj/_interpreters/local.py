@@ -300,3 +300,5 @@ def _close_all() -> None:
             continue  # It was closed.
         if not running:
             interpreter._hold.drop()
+    if sys.version_info < (3, 13):
+        raw.destroy_dropped()

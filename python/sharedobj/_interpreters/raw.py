@@ -186,10 +186,18 @@ __sharedobj__()
     _CURRENT = int(_interpreters.get_current())
 
     def _prepare_end(
-        id: int, raw: Any = _interpreters, adopt: str = _ADOPT, never: Any = (_MAIN, _CURRENT)
+        id: int,
+        code: str = _ADOPT,
+        raw: Any = _interpreters,
+        never: Any = (_MAIN, _CURRENT),
     ) -> None:
         if id not in never and not raw.is_running(id):
-            raw.run_string(id, adopt)
+            raw.run_string(id, code)
+
+    # With the last reference CPython ends the interpreter in the name of one of the threads that
+    # are left there, and the process with it. destroy() does not; so these are kept for it.
+    _with_threads: "dict[int, Hold]" = {}
+    _ADOPT_IF_ALONE = "if __import__('_thread')._count(): raise RuntimeError('threads')\n" + _ADOPT
 
     class Hold:
         """Keeps an interpreter that was created here alive; the last one to go ends it.
@@ -206,17 +214,28 @@ __sharedobj__()
                 self._id = _interpreters.InterpreterID(id)
 
         # Its globals may be gone when it is called last, so it brings its own.
-        def drop(self, lifecycle: Any = _lifecycle, prepare_end: Any = _prepare_end) -> None:
+        def drop(
+            self,
+            lifecycle: Any = _lifecycle,
+            prepare_end: Any = _prepare_end,
+            code: str = _ADOPT_IF_ALONE,
+            failed: Any = _interpreters.RunFailedError,
+            with_threads: Any = _with_threads,
+        ) -> None:
             id, self._id = self._id, None
             if id is not None:
                 with lifecycle:
+                    with_threads.pop(int(id), None)
                     try:
-                        prepare_end(id)
+                        prepare_end(id, code)
+                    except failed:
+                        self._id, with_threads[int(id)] = id, self
                     except RuntimeError:
                         pass  # It has ended already.
                     del id  # ends it, if it was the last
 
     def create() -> tuple[int, Hold]:
+        drop_again()
         with _lifecycle, _translated():
             id = _interpreters.create(isolated=True)
             return int(id), Hold(int(id))
@@ -237,6 +256,19 @@ __sharedobj__()
                 raise InterpreterError(f"cannot destroy unrecognized interpreter {id}")
             _prepare_end(id)
             _interpreters.destroy(id)
+
+    def drop_again() -> None:
+        """End those whose threads have ended since they were dropped."""
+        for hold in list(_with_threads.values()):
+            hold.drop()
+
+    def destroy_dropped() -> None:
+        """End those that were dropped, with the threads that are left there."""
+        for id in list(_with_threads):
+            try:
+                destroy(id)
+            except InterpreterError:
+                pass  # It runs, or another one has ended it.
 
     def is_running(id: int) -> bool:
         with _translated():
