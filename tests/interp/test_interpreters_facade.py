@@ -532,7 +532,7 @@ THREADS_THAT_WAIT = """if 1:
     interp.prepare_main(channel=channel, begun=begun)
     interp.exec('''if 1:
         import threading
-        threading.excepthook = lambda args: print(args.exc_type.__name__, flush=True)
+        threading.excepthook = lambda args: print(f"{args.exc_type.__name__} ", end="", flush=True)
         def work():
             begun.increment()
             channel.recv()
