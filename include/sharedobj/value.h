@@ -250,6 +250,9 @@ enum sobj_stream_kind {
     SOBJ_ST_REF,       /* count: ordinal of an item that began earlier */
     SOBJ_ST_PICKLE,    /* count bytes; [pickle]; only as root; aux 1: a TUPLE of the
                         * OBJECTs that its persistent ids name follows */
+    SOBJ_ST_RECORD,    /* (o) count: index of its class << 16 | number of children */
+    SOBJ_ST_EXTERN,    /* (o) count: index; RECORDs and these are of the host's: what
+                        * the indexes stand for lies behind the root */
     /* only in messages and in keys as given */
     SOBJ_ST_IMMORTAL, /* [address of an object of the host's]; see immortal.h */
     SOBJ_ST_KINDS

@@ -10,7 +10,8 @@
  *       and GROUPs no Python code runs before the root is complete. From the first of
  *       them on it may (while they are made, hashed, compared): open tuples, lists and
  *       (before 3.15) frozensets are then hidden from the collector, which is what
- *       gc.get_objects() asks, until they are complete.
+ *       gc.get_objects() asks, until they are complete. Where there are RECORDs or
+ *       EXTERNs all of them are.
  *
  * The parts of a GROUP are collected in a tuple, of which the host's object is made.
  * Frozensets are filled by PySet_Add, which wants them unreferred to: they enter the
@@ -20,6 +21,7 @@
 #include "encoder.h"
 
 #include "handle.h"
+#include "shapes.h"
 
 /* ---- leaves */
 
@@ -125,6 +127,7 @@ struct frame {
     size_t left;   /* children to come */
     Py_ssize_t index;
     size_t ordinal;
+    const struct sobj__made *made; /* RECORD: its class */
     enum sobj_stream_kind kind;
     uint8_t class; /* GROUP: aux */
     bool hidden;   /* from the collector (D1) */
@@ -137,6 +140,7 @@ struct frame {
 struct decoder {
     struct sobj_state *state;
     struct sobj_object *const *edges;
+    const struct sobj__table *table; /* NULL: none */
     bool referred;
     bool hiding;         /* Python code may run from here on (D1) */
     PyObject **numbered; /* by ordinal; owned; only if `referred` */
@@ -238,9 +242,12 @@ PyObject *sobj_plain_list(size_t n)
 #endif
 }
 
-static PyObject *make_container(enum sobj_stream_kind kind, size_t count)
+static PyObject *make_container(const struct sobj__made *made,
+                                enum sobj_stream_kind kind, size_t count)
 {
     switch (kind) {
+    case SOBJ_ST_RECORD:
+        return sobj__record_new(made);
     case SOBJ_ST_TUPLE:
     case SOBJ_ST_RANGE:
     case SOBJ_ST_GROUP:
@@ -266,7 +273,7 @@ static PyObject *make_container(enum sobj_stream_kind kind, size_t count)
 static void hide(struct frame *f)
 {
     if (!f->hidden &&
-        (PyTuple_CheckExact(f->object) || PyList_CheckExact(f->object) ||
+        (PyTuple_Check(f->object) || PyList_CheckExact(f->object) ||
          (FROZENSETS_HIDE && PyFrozenSet_CheckExact(f->object))) &&
         PyObject_GC_IsTracked(f->object)) {
         PyObject_GC_UnTrack(f->object);
@@ -289,9 +296,14 @@ static int open_container(struct decoder *d, uint64_t word)
 {
     enum sobj_stream_kind kind = sobj_stream_kind(word);
     size_t count = (size_t)sobj_stream_count(word);
+    const struct sobj__made *made = NULL;
 
     if (kind == SOBJ_ST_GROUP)
         hide_open(d);
+    if (kind == SOBJ_ST_RECORD) {
+        made = &d->table->made[count >> 16];
+        count &= 0xffff;
+    }
     if (d->depth == d->frame_capacity) {
         size_t size = d->frame_capacity * sizeof *d->frames;
         bool first = d->frames == d->room;
@@ -306,7 +318,8 @@ static int open_container(struct decoder *d, uint64_t word)
         d->frame_capacity *= 2;
     }
     struct frame *f = &d->frames[d->depth];
-    f->object = make_container(kind, count);
+    f->made = made;
+    f->object = make_container(made, kind, count);
     if (f->object == NULL)
         return -1;
     f->key = NULL;
@@ -336,6 +349,13 @@ static int enter(struct frame *f, PyObject *v)
     case SOBJ_ST_GROUP:
         PyTuple_SET_ITEM(f->object, f->index++, v);
         return 0;
+    case SOBJ_ST_RECORD:
+        if (f->made->shape->kind == SOBJ__NAMEDTUPLE) {
+            PyTuple_SET_ITEM(f->object, f->index++, v); /* None was there */
+            return 0;
+        }
+        r = sobj__record_set(f->made, f->object, f->index++, v);
+        break;
     case SOBJ_ST_LIST:
         PyList_SET_ITEM(f->object, f->index++, v);
         return 0;
@@ -411,6 +431,9 @@ static PyObject *decode_leaf(struct decoder *d, const uint64_t *words)
         return make_handle(d->state, d->edges[count]);
     case SOBJ_ST_REF:
         return refer(d, count);
+    case SOBJ_ST_EXTERN:
+        return numbered_leaf(d, Py_NewRef(PyTuple_GET_ITEM(
+                                    d->table->items, 2 * d->table->classes + count)));
     case SOBJ_ST_IMMORTAL: {
         PyObject *v;
         memcpy(&v, data, sizeof v);
@@ -436,6 +459,7 @@ static inline bool is_container(uint64_t word)
     case SOBJ_ST_SET:
     case SOBJ_ST_FROZENDICT:
     case SOBJ_ST_GROUP:
+    case SOBJ_ST_RECORD:
         return true;
     default:
         return false;
@@ -501,15 +525,17 @@ static PyObject *decode(struct decoder *d, const uint64_t *words)
 }
 
 PyObject *sobj__decode_stream(struct sobj_state *state, const uint64_t *words,
-                              struct sobj_object *const *edges, bool referred)
+                              struct sobj_object *const *edges, bool referred,
+                              const struct sobj__table *table)
 {
     struct decoder d;
     PyObject *result;
 
     d.state = state;
     d.edges = edges;
+    d.table = table;
     d.referred = referred;
-    d.hiding = false;
+    d.hiding = table != NULL;
     d.numbered = NULL;
     d.ordinals = d.capacity = 0;
     d.frames = d.room;
@@ -554,8 +580,7 @@ static PyObject *decode_blob(struct sobj_state *state, struct sobj_blob *b)
         if (sobj_blob_is_immortal(b))
             return Py_NewRef((PyObject *)sobj_blob_immortal(b));
         return sobj__decode_stream(state, (const uint64_t *)(const void *)b->data,
-                                   sobj_blob_edges(b),
-                                   b->info & SOBJ__MESSAGE_REFERRED);
+                                   sobj_blob_edges(b), false, NULL);
     }
 }
 

@@ -26,6 +26,9 @@
 #include "sharedobj/immortal.h"
 
 #define SOBJ__HASH_DEPTH 1000
+/* A record's hash is made by code in Python, which takes more room than that of a tuple:
+ * it counts as so many. */
+#define SOBJ__RECORD_DEPTH 8
 /* A value written out takes at most this many words: tuples that hold each other twice,
  * forty deep, would fill any memory. */
 #define SOBJ__VALUE_WORDS ((size_t)1 << 25)
@@ -70,6 +73,7 @@ struct sobj__frame {
     PyObject *value;      /* and its value, until that is written */
     Py_ssize_t index;     /* children taken; dicts: position of PyDict_Next */
     size_t marks;         /* frozensets: where their marks begin */
+    uint64_t ordinal;     /* MESSAGE */
     uint32_t child_depth; /* tuples below a hashed place, for children; 0: not below */
     uint8_t kind;
 };
@@ -111,6 +115,11 @@ struct sobj_encoder {
     uint64_t ordinals; /* MESSAGE: items numbered */
     PyObject *root;    /* MESSAGE: the first item that was numbered; borrowed */
     PyObject *foreign; /* MESSAGE: what was met; borrowed */
+    PyObject *passed;  /* MESSAGE: only to find an offender: a list of what is none, and
+                        * all else that is not built in is one; borrowed */
+    struct sobj__shape_use *uses; /* MESSAGE: classes of the records; shapes.h */
+    size_t use_count, use_capacity;
+    PyObject *externs; /* MESSAGE: what the EXTERNs are, a list, or NULL */
     struct sobj__frame *frames;
     size_t depth, frame_capacity;
     size_t *marks; /* where members of frozensets begin, in words */
@@ -182,8 +191,13 @@ enum sobj__step sobj__push_record(struct sobj_encoder *e, PyObject *v, PyObject 
 /* `v` cannot be written: raises, or says PICKLE. */
 enum sobj__step sobj__refuse(struct sobj_encoder *e, PyObject *v);
 /* MESSAGE: numbers an item or finds that it was written before, as a REF.
- * Returns: DONE: written as REF; PUSHED: go on and write it; ERROR. */
+ * Returns: DONE: written as REF; PUSHED: go on and write it; ERROR or PICKLE. */
 enum sobj__step sobj__number(struct sobj_encoder *e, PyObject *v);
+/* MESSAGE: begins a record `v`, which has been numbered, of the `use`th class. `items`:
+ * the values of the fields, a tuple that is consumed. `depth`: as for push_record, of
+ * the children. */
+enum sobj__step sobj__push_shaped(struct sobj_encoder *e, PyObject *v, PyObject *items,
+                                  size_t use, uint32_t depth);
 
 /* Whether `v`, a str or bytes, is in a cell of its own as an immediate. */
 bool sobj__short_text(enum sobj_kind kind, PyObject *v, sobj_cell *cell);
@@ -284,9 +298,12 @@ PyObject *sobj__make_atom(struct sobj_state *state, unsigned class, const void *
                           size_t size);
 PyObject *sobj__make_group(struct sobj_state *state, unsigned class, PyObject *parts);
 
-/* Decodes the one item that `words` holds. `referred`: there may be REFs. */
+/* Decodes the one item that `words` holds. `referred`: there may be REFs. `table`: what
+ * its RECORDs and EXTERNs are (shapes.h), or NULL. */
+struct sobj__table;
 PyObject *sobj__decode_stream(struct sobj_state *state, const uint64_t *words,
-                              struct sobj_object *const *edges, bool referred);
+                              struct sobj_object *const *edges, bool referred,
+                              const struct sobj__table *table);
 /* Returns: the object if the blob is a leaf that takes no Python call to make; NULL if
  * it is not, or with MemoryError set. May be called in a read section. */
 PyObject *sobj__decode_direct(struct sobj_blob *b);
@@ -294,8 +311,9 @@ PyObject *sobj__decode_direct(struct sobj_blob *b);
  * garbage collector: may be called in a read section. */
 PyObject *sobj__make_str(unsigned aux, const void *data, size_t length, int64_t hash);
 
-/* In the info of a MESSAGE blob (its aux): the stream has REFs. */
+/* In the info of a MESSAGE blob (its aux): the stream has REFs; RECORDs or EXTERNs. */
 #define SOBJ__MESSAGE_REFERRED ((uint64_t)1 << 56)
+#define SOBJ__MESSAGE_TABLE ((uint64_t)2 << 56)
 
 /* Private functions for the tests; see testing.c. */
 extern PyMethodDef sobj__testing_methods[];

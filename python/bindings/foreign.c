@@ -3,6 +3,7 @@
 #include "kinds.h"
 
 #include "errors.h"
+#include "shapes.h"
 #include "state.h"
 
 /* ---- items */
@@ -57,15 +58,27 @@ static enum sobj__step write_name(struct sobj_encoder *e, enum sobj__class class
     return step;
 }
 
-/* Of messages only what needs no Python code (E1). */
-static enum sobj__step write_to_message(struct sobj_encoder *e, PyObject *v)
+/* Into messages only what needs no Python code (E1); the rest is written when the walk is
+ * at its end. */
+static enum sobj__step write_to_message(struct sobj_encoder *e, PyObject *v,
+                                        uint32_t depth)
 {
     enum sobj__class class = sobj__class_known(e->state, Py_TYPE(v));
+    size_t count = e->out->count;
+    enum sobj__step step;
 
-    if (class == SOBJ__OF_NO_CLASS)
-        return sobj__refuse(e, v);
-    return class == SOBJ__DECIMAL ? sobj__write_standard(e, class, v)
-                                  : sobj__write_moment(e, class, v);
+    if (class == SOBJ__DECIMAL)
+        return sobj__write_standard(e, class, v);
+    if (class != SOBJ__OF_NO_CLASS) {
+        step = sobj__write_moment(e, class, v);
+        if (step != SOBJ__PICKLE)
+            return step;
+        e->out->count = count; /* with a zone that needs code to be named */
+        return sobj__write_extern(e, v);
+    }
+    if (by_name(v) != SOBJ__OF_NO_CLASS)
+        return sobj__write_extern(e, v);
+    return sobj__write_shaped(e, v, depth);
 }
 
 /* Enum members are keys if they equal nothing but themselves. */
@@ -147,7 +160,7 @@ enum sobj__step sobj__write_foreign(struct sobj_encoder *e, PyObject *v, uint32_
     int class, faulty;
 
     if (e->mode == SOBJ__MODE_MESSAGE)
-        return write_to_message(e, v);
+        return write_to_message(e, v, depth);
     if (e->state->host.plans == NULL) {
         sobj_raise_unloaded();
         return SOBJ__ERROR;

@@ -83,6 +83,7 @@ struct sobj_host {
     PyObject *modules;  /* sys.modules, as the import system knows it */
     PyObject *plans;    /* address of a class -> how its instances travel; kinds.c */
     PyObject *names;    /* "module:qualname" -> its parts; names.c */
+    PyObject *shapes;   /* address of a class -> how it is in messages; shapes.c */
     PyObject *datetime; /* the capsule with the C interface of datetime */
     PyObject *decimal;  /* Decimal, if that is the class written in C */
 };

@@ -31,7 +31,8 @@ int sobj_host_init(struct sobj_host *host)
     host->modules = Py_NewRef(PyImport_GetModuleDict());
     host->plans = PyDict_New();
     host->names = PyDict_New();
-    return host->plans != NULL && host->names != NULL ? 0 : -1;
+    host->shapes = PyDict_New();
+    return host->plans != NULL && host->names != NULL && host->shapes != NULL ? 0 : -1;
 }
 
 int sobj_host_traverse(struct sobj_host *host, visitproc visit, void *arg)
@@ -41,6 +42,7 @@ int sobj_host_traverse(struct sobj_host *host, visitproc visit, void *arg)
     Py_VISIT(host->modules);
     Py_VISIT(host->plans);
     Py_VISIT(host->names);
+    Py_VISIT(host->shapes);
     Py_VISIT(host->datetime);
     Py_VISIT(host->decimal);
     return 0;
@@ -53,6 +55,7 @@ void sobj_host_clear(struct sobj_host *host)
     Py_CLEAR(host->modules);
     Py_CLEAR(host->plans);
     Py_CLEAR(host->names);
+    Py_CLEAR(host->shapes);
     Py_CLEAR(host->datetime);
     Py_CLEAR(host->decimal);
 }

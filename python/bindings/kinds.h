@@ -212,6 +212,12 @@ int sobj__is_enum(struct sobj_state *state, PyTypeObject *type);
 int sobj__plan_record(struct sobj_state *state, PyTypeObject *type, PyObject **plan,
                       enum sobj__fault *fault);
 
+/* Which kind of record `type` is, and the names of its fields, a tuple of str.
+ * `may_change`: a dataclass need not be frozen. Returns: NAMEDTUPLE, DATACLASS, or ENUM
+ * without fields; 0 for none; -1 with an exception. */
+int sobj__record_class(struct sobj_state *state, PyTypeObject *type, bool may_change,
+                       PyObject **fields, enum sobj__fault *fault);
+
 /* datetime's classes written in C. Return: the class of `type`, if it is one. */
 enum sobj__class sobj__moment_class(struct sobj_state *state, PyTypeObject *type);
 /* Finds the C interface of datetime if that is imported. Returns: whether it is known. */

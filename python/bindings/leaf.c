@@ -2,11 +2,31 @@
 /* Leaves as items of a stream: everything that is no container; see encoder.h. */
 #include "handle.h"
 #include "kinds.h"
+#include "shapes.h"
 
 static inline enum sobj__step write_bytes(struct sobj_encoder *e, uint64_t header,
                                           const void *data, size_t size)
 {
     return sobj__written(sobj_stream_bytes(e->out, header, data, size));
+}
+
+/* Whether `v` cannot change and is still being written, which only records inside it can
+ * bring about. It could be hashed while it is not complete when it is decoded: pickle
+ * knows how to make such a thing. */
+static bool is_open_for_good(struct sobj_encoder *e, PyObject *v, uint64_t ordinal)
+{
+    size_t low = 0, high = e->depth;
+
+    if (e->records == 0 || !(PyTuple_Check(v) || PyFrozenSet_Check(v)))
+        return false;
+    while (low < high) { /* who is deeper has a higher number */
+        size_t middle = low + (high - low) / 2;
+        if (e->frames[middle].ordinal < ordinal)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < e->depth && e->frames[low].ordinal == ordinal;
 }
 
 enum sobj__step sobj__number(struct sobj_encoder *e, PyObject *v)
@@ -34,6 +54,8 @@ enum sobj__step sobj__number(struct sobj_encoder *e, PyObject *v)
     }
     if (found < 0)
         return SOBJ__ERROR;
+    if (found && is_open_for_good(e, v, ordinal))
+        return sobj__refuse(e, v);
     if (found) {
         e->referred = true;
         return sobj__write_word(e, sobj_stream_header(SOBJ_ST_REF, 0, ordinal));
@@ -210,6 +232,8 @@ static enum sobj__step write_bytearray(struct sobj_encoder *e, PyObject *v)
 enum sobj__step sobj__refuse(struct sobj_encoder *e, PyObject *v)
 {
     if (e->mode == SOBJ__MODE_MESSAGE) {
+        if (e->passed != NULL && sobj__has_passed(e, v))
+            return sobj__write_word(e, SOBJ_NONE);
         e->foreign = v;
         return SOBJ__PICKLE;
     }

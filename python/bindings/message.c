@@ -13,7 +13,7 @@
  */
 #include "errors.h"
 #include "handle.h"
-#include "kinds.h"
+#include "shapes.h"
 
 /* ---- in: the walk */
 
@@ -28,6 +28,8 @@ static enum sobj__step encode_tree(struct sobj_state *state, PyObject *message,
     sobj_stream_init(&s);
     sobj__encoder_init(&e, state, &s, SOBJ__MODE_MESSAGE, "message");
     step = sobj__encoder_run(&e, message);
+    if (step == SOBJ__DONE && sobj__needs_table(&e))
+        step = sobj__write_table(&e);
     if (step == SOBJ__DONE && s.count == 1 && !sobj_is_pointer(s.words[0])) {
         *cell = s.words[0]; /* an empty tuple or frozenset */
     } else if (step == SOBJ__DONE) {
@@ -35,6 +37,8 @@ static enum sobj__step encode_tree(struct sobj_state *state, PyObject *message,
         if (b != NULL) {
             if (e.referred)
                 b->info |= SOBJ__MESSAGE_REFERRED;
+            if (sobj__needs_table(&e))
+                b->info |= SOBJ__MESSAGE_TABLE;
             *cell = sobj_from_blob(b);
         } else {
             PyErr_NoMemory();
@@ -42,7 +46,7 @@ static enum sobj__step encode_tree(struct sobj_state *state, PyObject *message,
         }
     }
     if (step == SOBJ__PICKLE)
-        *foreign = Py_NewRef(e.foreign);
+        *foreign = Py_XNewRef(e.foreign);
     sobj__encoder_fini(&e);
     sobj_stream_fini(&s);
     return step;
@@ -164,27 +168,77 @@ done:
     return data;
 }
 
-/* What pickling raised becomes the cause of a NotShareableError that says where the
- * walk had met something to pickle. Errors that are not about the message stay. */
-static void raise_unpicklable(struct sobj_state *state, PyObject *message)
+/* Whether the exception that is set says something about the message. */
+static bool is_about_message(void)
 {
-    PyObject *cause, *raised;
+    return PyErr_ExceptionMatches(PyExc_Exception) &&
+           !PyErr_ExceptionMatches(PyExc_MemoryError);
+}
+
+/* Objects of a message that are pickled one by one to find the one that cannot be. */
+#define SUSPECTS_MAX 100
+
+/* Walks to the first object that is not built in and not in `passed`. Returns: it, a new
+ * reference, or raises for it if there is a `cause`; NULL: there is none. */
+static PyObject *next_suspect(struct sobj_state *state, PyObject *message,
+                              PyObject *passed, PyObject *cause)
+{
+    PyObject *suspect = NULL;
     struct sobj_stream s;
     struct sobj_encoder e;
 
-    if (!PyErr_ExceptionMatches(PyExc_Exception) ||
-        PyErr_ExceptionMatches(PyExc_MemoryError))
-        return;
-    cause = PyErr_GetRaisedException();
     sobj_stream_init(&s);
     sobj__encoder_init(&e, state, &s, SOBJ__MODE_MESSAGE, "message");
-    /* The message may be another one by now; then the path is that of its root. */
+    e.passed = passed;
     if (sobj__encoder_run(&e, message) == SOBJ__PICKLE)
-        sobj__raise_unpicklable(&e, e.foreign, cause);
-    else if (!PyErr_Occurred())
-        sobj__raise_unpicklable(&e, message, cause);
+        suspect = Py_NewRef(e.foreign);
+    if (cause != NULL && !PyErr_Occurred()) {
+        /* The message may be another one by now; then the path is that of its root. */
+        if (suspect == NULL)
+            suspect = Py_NewRef(message);
+        sobj__raise_unpicklable(&e, suspect, cause);
+    }
     sobj__encoder_fini(&e);
     sobj_stream_fini(&s);
+    return suspect;
+}
+
+/* Returns: whether it can be pickled alone; -1 with an exception that is not about it. */
+static int can_be_pickled(struct sobj_state *state, PyObject *suspect)
+{
+    PyObject *handles = PyList_New(0);
+    PyObject *data = handles != NULL ? dumps(state, suspect, handles) : NULL;
+    int result = data != NULL;
+
+    Py_XDECREF(handles);
+    Py_XDECREF(data);
+    if (PyErr_Occurred() && !is_about_message())
+        return -1;
+    PyErr_Clear();
+    return result;
+}
+
+/* What pickling raised becomes the cause of a NotShareableError that says where it is
+ * that cannot be pickled. Errors that are not about the message stay. */
+static void raise_unpicklable(struct sobj_state *state, PyObject *message)
+{
+    PyObject *cause, *raised, *passed, *suspect = NULL;
+    int passes = 1;
+
+    if (!is_about_message())
+        return;
+    cause = PyErr_GetRaisedException();
+    passed = PyList_New(0);
+    while (passed != NULL && passes > 0 && PyList_GET_SIZE(passed) < SUSPECTS_MAX) {
+        Py_XSETREF(suspect, next_suspect(state, message, passed, NULL));
+        if (suspect == NULL || (passes = can_be_pickled(state, suspect)) <= 0)
+            break;
+        passes = PyList_Append(passed, suspect) == 0 ? 1 : -1;
+    }
+    if (passed != NULL && passes >= 0 && !PyErr_Occurred())
+        Py_XSETREF(suspect, next_suspect(state, message, passed, cause));
+    Py_XDECREF(suspect);
+    Py_XDECREF(passed);
 
     raised = PyErr_GetRaisedException();
     PyException_SetContext(raised, Py_NewRef(cause));
@@ -249,9 +303,28 @@ done:
     return b != NULL ? 0 : -1;
 }
 
+/* A message of more new classes than this is pickled: each makes the walk begin anew. */
+#define LEARNT_MAX 500
+
+/* Learns the class of `foreign` for the next walk, which may look up nothing itself.
+ * Returns: 1: it will know more; 0; -1 with an exception. */
+static int learn(struct sobj_state *state, PyObject *foreign, int times)
+{
+    if (times > LEARNT_MAX)
+        return 0;
+    if (sobj__class_learn(state, Py_TYPE(foreign)))
+        return 1;
+    PyObject *owner;
+    if (sobj__shape_known(state, Py_TYPE(foreign), &owner) == NULL)
+        return PyErr_Occurred() ? -1 : sobj__shape_learn(state, Py_TYPE(foreign));
+    Py_DECREF(owner);
+    return 0; /* it is the instance that does not go by field */
+}
+
 int sobj_encode_message(struct sobj_state *state, PyObject *message, sobj_cell *cell)
 {
     enum sobj_kind kind;
+    int learnt = 0;
 
     if (sobj_encode_fast(message, cell))
         return 0;
@@ -267,10 +340,11 @@ int sobj_encode_message(struct sobj_state *state, PyObject *message, sobj_cell *
         enum sobj__step step = encode_tree(state, message, cell, &foreign);
         if (step != SOBJ__PICKLE)
             return step == SOBJ__DONE ? 0 : -1;
-        /* A class that the walk will know from now on: it may look up nothing itself. */
-        bool known = sobj__class_learn(state, Py_TYPE(foreign));
-        Py_DECREF(foreign);
-        if (!known)
+        int known = foreign != NULL ? learn(state, foreign, ++learnt) : 0;
+        Py_XDECREF(foreign);
+        if (known < 0)
+            return -1;
+        if (known == 0)
             return encode_pickle(state, message, cell);
     }
 }
@@ -391,7 +465,7 @@ static PyObject *decode_pickle(struct sobj_state *state, struct sobj_blob *b)
 
     handles = sobj_stream_aux(words[0]) != 0
                   ? sobj__decode_stream(state, words + sobj__item_words(words[0]),
-                                        sobj_blob_edges(b), false)
+                                        sobj_blob_edges(b), false, NULL)
                   : PyTuple_New(0);
     data = PyBytes_FromStringAndSize((const char *)(words + 1),
                                      (Py_ssize_t)sobj_stream_count(words[0]));
@@ -402,14 +476,22 @@ static PyObject *decode_pickle(struct sobj_state *state, struct sobj_blob *b)
     return object;
 }
 
-static bool is_pickle(sobj_cell cell)
+static PyObject *decode_blob(struct sobj_state *state, struct sobj_blob *b)
 {
-    struct sobj_blob *b = sobj_to_blob(cell);
+    const uint64_t *words = (const uint64_t *)(const void *)b->data;
+    bool referred = (b->info & SOBJ__MESSAGE_REFERRED) != 0;
+    struct sobj__table table;
+    PyObject *object;
 
-    if (!sobj_is_blob(cell) || sobj_blob_kind(b) != SOBJ_BLOB_MESSAGE)
-        return false;
-    uint64_t word = *(const uint64_t *)(const void *)b->data;
-    return sobj_is_pointer(word) && sobj_stream_kind(word) == SOBJ_ST_PICKLE;
+    if (sobj_is_pointer(words[0]) && sobj_stream_kind(words[0]) == SOBJ_ST_PICKLE)
+        return decode_pickle(state, b);
+    if (!(b->info & SOBJ__MESSAGE_TABLE))
+        return sobj__decode_stream(state, words, sobj_blob_edges(b), referred, NULL);
+    if (sobj__table_open(&table, state, words, sobj_blob_size(b) / sizeof *words) < 0)
+        return NULL;
+    object = sobj__decode_stream(state, words, sobj_blob_edges(b), referred, &table);
+    sobj__table_close(&table);
+    return object;
 }
 
 PyObject *sobj_decode_message(struct sobj_state *state, sobj_cell cell)
@@ -420,8 +502,10 @@ PyObject *sobj_decode_message(struct sobj_state *state, sobj_cell cell)
         return sobj_decode_int(state, cell);
     if (sobj_is_object(cell))
         return sobj_handle_for(state, sobj_to_object(cell));
-    object = is_pickle(cell) ? decode_pickle(state, sobj_to_blob(cell))
-                             : sobj_decode(state, cell);
+    if (sobj_is_blob(cell) && sobj_blob_kind(sobj_to_blob(cell)) == SOBJ_BLOB_MESSAGE)
+        object = decode_blob(state, sobj_to_blob(cell));
+    else
+        object = sobj_decode(state, cell);
     sobj_cell_unref(cell);
     return object;
 }

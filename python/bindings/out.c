@@ -97,7 +97,7 @@ void sobj_value_take(struct sobj_out *out)
 static PyObject *decode_copy(struct sobj_value_out *v)
 {
     PyObject *object =
-        sobj__decode_stream(v->state, v->copy.words, v->copy.edges, false);
+        sobj__decode_stream(v->state, v->copy.words, v->copy.edges, false, NULL);
 
     copy_drop(&v->copy);
     return object;

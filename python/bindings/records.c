@@ -168,9 +168,10 @@ static bool is_frozen(struct sobj_state *state, PyObject *params)
 
 /* What is wrong with a class that has `fields`. */
 static enum sobj__fault dataclass_fault(struct sobj_state *state, PyTypeObject *type,
-                                        PyObject *params, PyObject *fields)
+                                        PyObject *params, PyObject *fields,
+                                        bool may_change)
 {
-    if (!is_frozen(state, params))
+    if (!may_change && !is_frozen(state, params))
         return SOBJ__FAULT_MUTABLE;
     if (!sobj__bare_instance_is_safe(state, type, &PyBaseObject_Type))
         return SOBJ__FAULT_LAYOUT;
@@ -181,9 +182,8 @@ static enum sobj__fault dataclass_fault(struct sobj_state *state, PyTypeObject *
     return SOBJ__NO_FAULT;
 }
 
-/* Which kind of record `type` is, and its fields. Returns: 0 for none; -1. */
-static int record_class(struct sobj_state *state, PyTypeObject *type, PyObject **fields,
-                        enum sobj__fault *fault)
+int sobj__record_class(struct sobj_state *state, PyTypeObject *type, bool may_change,
+                       PyObject **fields, enum sobj__fault *fault)
 {
     PyObject *const *texts = state->host.texts;
     PyObject *params;
@@ -211,7 +211,7 @@ static int record_class(struct sobj_state *state, PyTypeObject *type, PyObject *
     }
     *fields = dataclass_fields(state, type);
     if (*fields != NULL) {
-        *fault = dataclass_fault(state, type, params, *fields);
+        *fault = dataclass_fault(state, type, params, *fields, may_change);
         class = SOBJ__DATACLASS;
     }
     Py_DECREF(params);
@@ -237,7 +237,7 @@ int sobj__plan_record(struct sobj_state *state, PyTypeObject *type, PyObject **p
 {
     PyObject *fields = NULL;
     struct sobj__name name;
-    int class = record_class(state, type, &fields, fault), lost;
+    int class = sobj__record_class(state, type, false, &fields, fault), lost;
 
     if (class <= 0 || *fault != SOBJ__NO_FAULT) {
         Py_XDECREF(fields);

@@ -3,6 +3,7 @@
  * see encoder.h. */
 #include "encoder.h"
 #include "handle.h"
+#include "shapes.h"
 
 /* ---- containers */
 
@@ -143,6 +144,7 @@ static enum sobj__step push(struct sobj_encoder *e, enum sobj_kind kind, PyObjec
         return SOBJ__ERROR;
     f->iter = is_set ? PyObject_GetIter(f->object) : NULL;
     f->key = f->value = NULL;
+    f->ordinal = e->ordinals - 1;
     f->index = 0;
     f->marks = e->mark_count;
     f->child_depth = is_set ? 1 : depth != 0 ? depth + 1 : 0;
@@ -156,9 +158,6 @@ static enum sobj__step push(struct sobj_encoder *e, enum sobj_kind kind, PyObjec
     return step == SOBJ__DONE ? SOBJ__PUSHED : step;
 }
 
-/* A record's hash is made by code in Python, which takes more room than that of a tuple:
- * it counts as so many. */
-#define RECORD_DEPTH 8
 /* How often records look whether they contain themselves, which frozen dataclasses can
  * be made to. */
 #define RECORDS_PER_LOOK 1024
@@ -194,10 +193,38 @@ enum sobj__step sobj__push_record(struct sobj_encoder *e, PyObject *v, PyObject 
     f->value = NULL;
     f->index = 0;
     f->marks = e->mark_count;
-    f->child_depth = depth != 0 ? depth + RECORD_DEPTH : 0;
+    f->child_depth = depth != 0 ? depth + SOBJ__RECORD_DEPTH : 0;
     f->kind = SOBJ__RECORD;
     e->depth++;
     return SOBJ__PUSHED;
+}
+
+enum sobj__step sobj__push_shaped(struct sobj_encoder *e, PyObject *v, PyObject *items,
+                                  size_t use, uint32_t depth)
+{
+    uint64_t count = (uint64_t)use << 16 | (uint64_t)PyTuple_GET_SIZE(items);
+    struct sobj__frame *f = NULL;
+
+    if (check_limits(e, depth) == 0)
+        f = push_frame(e);
+    if (f == NULL) {
+        Py_DECREF(items);
+        return SOBJ__ERROR;
+    }
+    f->object = items;
+    f->iter = Py_NewRef(e->uses[use].shape->names);
+    f->key = v;
+    f->value = NULL;
+    f->index = 0;
+    f->marks = e->mark_count;
+    f->ordinal = e->ordinals - 1;
+    f->child_depth = depth;
+    f->kind = SOBJ__RECORD;
+    e->depth++;
+    e->records++;
+    enum sobj__step step =
+        sobj__write_word(e, sobj_stream_header(SOBJ_ST_RECORD, 0, count));
+    return step == SOBJ__DONE ? SOBJ__PUSHED : step;
 }
 
 /* Writes a leaf, or begins a container. */
@@ -392,7 +419,9 @@ void sobj__encoder_init(struct sobj_encoder *e, struct sobj_state *state,
     e->immortals = mode == SOBJ__MODE_MESSAGE && sobj_immortal_any(SOBJ_IMMORTAL_ALL);
     e->records = 0;
     e->ordinals = 0;
-    e->root = e->foreign = NULL;
+    e->root = e->foreign = e->passed = e->externs = NULL;
+    e->uses = NULL;
+    e->use_count = e->use_capacity = 0;
     e->frames = e->room;
     e->depth = 0;
     e->frame_capacity = sizeof e->room / sizeof *e->room;
@@ -412,6 +441,8 @@ void sobj__encoder_fini(struct sobj_encoder *e)
     if (e->frames != e->room)
         PyMem_Free(e->frames);
     PyMem_Free(e->marks);
-    if (e->mode == SOBJ__MODE_MESSAGE)
+    if (e->mode == SOBJ__MODE_MESSAGE) {
         sobj__memo_fini(&e->memo);
+        sobj__shape_uses_fini(e);
+    }
 }

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+/* The table behind a message's root: classes of records, and EXTERNs; see shapes.h. */
+#include "shapes.h"
+
+#include "errors.h"
+#include "state.h"
+
+/* ---- in */
+
+/* Whether somebody has told pickle how to write instances of the class. */
+static int has_reducer(struct sobj_state *state, PyTypeObject *type)
+{
+    PyObject *name = PyUnicode_FromString("copyreg"), *module, *table = NULL;
+    PyObject *found = NULL;
+
+    module = name != NULL ? sobj__imported(state, name) : NULL;
+    if (module != NULL)
+        Py_SETREF(name, PyUnicode_FromString("dispatch_table"));
+    if (module != NULL && name != NULL)
+        table = sobj__attribute(module, name);
+    if (table != NULL && PyDict_CheckExact(table))
+        found = sobj__dict_get(table, (PyObject *)type);
+    Py_XDECREF(found);
+    Py_XDECREF(table);
+    Py_XDECREF(module);
+    Py_XDECREF(name);
+    return PyErr_Occurred() ? -1 : found != NULL;
+}
+
+/* Returns: what the table holds, a tuple; NULL with or without an exception. */
+static PyObject *collect(struct sobj_encoder *e)
+{
+    Py_ssize_t externs = e->externs != NULL ? PyList_GET_SIZE(e->externs) : 0, n = 0;
+    PyObject *items = PyTuple_New(2 * (Py_ssize_t)e->use_count + externs);
+
+    if (items == NULL)
+        return NULL;
+    for (size_t i = 0; i < e->use_count; i++) {
+        PyTuple_SET_ITEM(items, n++, Py_NewRef((PyObject *)e->uses[i].type));
+        PyTuple_SET_ITEM(items, n++, Py_NewRef(e->uses[i].shape->names));
+    }
+    for (Py_ssize_t i = 0; i < externs; i++)
+        PyTuple_SET_ITEM(items, n++, Py_NewRef(PyList_GET_ITEM(e->externs, i)));
+    for (size_t i = 0; i < e->use_count; i++) {
+        if (has_reducer(e->state, e->uses[i].type) != 0) {
+            Py_DECREF(items);
+            return NULL;
+        }
+    }
+    return items;
+}
+
+/* Encodes `items` as a value. Returns: as sobj__write_table. */
+static enum sobj__step encode_items(struct sobj_state *state, struct sobj_stream *s,
+                                    PyObject *items)
+{
+    struct sobj_encoder e;
+    int result;
+
+    sobj__encoder_init(&e, state, s, SOBJ__MODE_VALUE, "message");
+    result = sobj__encode_value_stream(&e, items);
+    sobj__encoder_fini(&e);
+    return result < 0 ? SOBJ__ERROR : SOBJ__DONE;
+}
+
+/* Appends the words of one stream to another, and the two that say where they are. */
+static enum sobj__step append(struct sobj_encoder *e, const struct sobj_stream *table)
+{
+    size_t position = e->out->count;
+    uint64_t *p = sobj__room_for(e->out, table->count + 2);
+
+    if (p == NULL)
+        return sobj__written(SOBJ_NO_MEMORY);
+    memcpy(p, table->words, table->count * sizeof *p);
+    p[table->count] = e->use_count;
+    p[table->count + 1] = position;
+    e->out->count += table->count + 2;
+    return SOBJ__DONE;
+}
+
+enum sobj__step sobj__write_table(struct sobj_encoder *e)
+{
+    PyObject *items = collect(e);
+    enum sobj__step step = SOBJ__PICKLE;
+    struct sobj_stream table;
+
+    sobj_stream_init(&table);
+    if (items != NULL)
+        step = encode_items(e->state, &table, items);
+    if (step == SOBJ__DONE)
+        step = append(e, &table);
+    sobj_stream_fini(&table);
+    Py_XDECREF(items);
+    /* What cannot be found by its name, say. Pickle may know what to do. */
+    if (PyErr_Occurred())
+        step = PyErr_ExceptionMatches(PyExc_Exception) &&
+                       !PyErr_ExceptionMatches(PyExc_MemoryError)
+                   ? SOBJ__PICKLE
+                   : SOBJ__ERROR;
+    if (step == SOBJ__PICKLE)
+        PyErr_Clear();
+    return step;
+}
+
+/* ---- out */
+
+/* Raises UnresolvedError for a class: "<reason>". */
+static void raise_for_class(struct sobj_state *state, PyTypeObject *type,
+                            const char *reason, PyObject *names)
+{
+    PyObject *module = PyType_GetDict(type), *name = PyType_GetQualName(type);
+    PyObject *own = sobj__text(state, SOBJ_TEXT_DUNDER_MODULE);
+
+    if (module != NULL)
+        Py_SETREF(module, own != NULL ? sobj__dict_get(module, own) : NULL);
+    if (module != NULL && name != NULL)
+        sobj__raise_unresolved(state, module, name, reason, names);
+    else if (!PyErr_Occurred())
+        sobj_raise_error(state, SOBJ_ERR_UNRESOLVED, "a class cannot be used: %s",
+                         type->tp_name);
+    Py_XDECREF(module);
+    Py_XDECREF(name);
+}
+
+/* Returns: what __new__ is called with; NULL with an exception. */
+static PyObject *new_args(const struct sobj__shape *shape)
+{
+    Py_ssize_t n = PyTuple_GET_SIZE(shape->names);
+    PyObject *nones, *args;
+
+    if (shape->kind == SOBJ__DATACLASS)
+        return PyTuple_New(0);
+    nones = PyTuple_New(n);
+    if (nones == NULL)
+        return NULL;
+    for (Py_ssize_t i = 0; i < n; i++)
+        PyTuple_SET_ITEM(nones, i, Py_NewRef(Py_None));
+    args = PyTuple_Pack(1, nones);
+    Py_DECREF(nones);
+    return args;
+}
+
+/* Looks up how the records of a class are made here. Returns: 0, -1. */
+static int find(struct sobj_state *state, struct sobj__made *made, PyTypeObject *type,
+                PyObject *names)
+{
+    int same;
+
+    made->shape = sobj__shape_known(state, type, &made->owner);
+    if (made->shape == NULL && !PyErr_Occurred() && sobj__shape_learn(state, type) > 0)
+        made->shape = sobj__shape_known(state, type, &made->owner);
+    if (PyErr_Occurred())
+        return -1;
+    if (made->shape == NULL || made->shape->names == NULL) {
+        raise_for_class(state, type,
+                        "it is no dataclass or named tuple here that goes by field",
+                        NULL);
+        return -1;
+    }
+    same = PyObject_RichCompareBool(made->shape->names, names, Py_EQ);
+    if (same == 0)
+        raise_for_class(state, type, "it has other fields here: %R",
+                        made->shape->names);
+    if (same <= 0)
+        return -1;
+    made->type = (PyTypeObject *)Py_NewRef((PyObject *)type);
+    made->args = new_args(made->shape);
+    return made->args != NULL ? 0 : -1;
+}
+
+int sobj__table_open(struct sobj__table *table, struct sobj_state *state,
+                     const uint64_t *words, size_t count)
+{
+    const uint64_t *position = words + words[count - 1];
+
+    table->classes = (size_t)words[count - 2];
+    table->made = NULL;
+    table->items = sobj__decode_stream(state, position, NULL, false, NULL);
+    if (table->items == NULL)
+        return -1;
+    table->made = PyMem_Calloc(table->classes + 1, sizeof *table->made);
+    if (table->made == NULL) {
+        PyErr_NoMemory();
+        goto failed;
+    }
+    for (size_t i = 0; i < table->classes; i++) {
+        PyObject *type = PyTuple_GET_ITEM(table->items, 2 * i);
+        PyObject *names = PyTuple_GET_ITEM(table->items, 2 * i + 1);
+        if (find(state, &table->made[i], (PyTypeObject *)type, names) < 0)
+            goto failed;
+    }
+    return 0;
+failed:
+    sobj__table_close(table);
+    return -1;
+}
+
+void sobj__table_close(struct sobj__table *table)
+{
+    for (size_t i = 0; table->made != NULL && i < table->classes; i++) {
+        Py_XDECREF(table->made[i].type);
+        Py_XDECREF(table->made[i].owner);
+        Py_XDECREF(table->made[i].args);
+    }
+    PyMem_Free(table->made);
+    Py_DECREF(table->items);
+}
+
+PyObject *sobj__record_new(const struct sobj__made *made)
+{
+    PyTypeObject *base =
+        made->shape->kind == SOBJ__NAMEDTUPLE ? &PyTuple_Type : &PyBaseObject_Type;
+
+    return base->tp_new(made->type, made->args, NULL);
+}
