@@ -55,6 +55,19 @@ void *sobj__alloc_aligned(enum sobj_counter counter, size_t size)
                        : counted(counter, aligned_alloc(SOBJ_CACHE_LINE, whole), size);
 }
 
+void *sobj__realloc(enum sobj_counter from, enum sobj_counter to, void *p,
+                    size_t old_size, size_t size)
+{
+    void *moved = fault_due() ? NULL : realloc(p, size);
+
+    if (moved != NULL) {
+        sobj__count(from, -1);
+        sobj__count(SOBJ_COUNT_BYTES, -(int64_t)old_size);
+        counted(to, moved, size);
+    }
+    return moved;
+}
+
 void sobj__free(enum sobj_counter counter, void *p, size_t size)
 {
     if (p == NULL)

@@ -18,6 +18,10 @@ void *sobj__alloc(enum sobj_counter counter, size_t size);
 void *sobj__alloc_zeroed(enum sobj_counter counter, size_t size);
 /* The same, aligned to the cache line. */
 void *sobj__alloc_aligned(enum sobj_counter counter, size_t size);
+/* Makes a block of the first kind larger or smaller, and one that another counter counts.
+ * Returns: where it is now; NULL on no memory, and the block is as it was. */
+void *sobj__realloc(enum sobj_counter from, enum sobj_counter to, void *p,
+                    size_t old_size, size_t size);
 /* Frees a block of any of them; NULL is allowed. */
 void sobj__free(enum sobj_counter counter, void *p, size_t size);
 

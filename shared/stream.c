@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* L2: the builder of streams; see include/sharedobj/value.h. */
+/* L2: the builder of streams; see include/sharedobj/value.h.
+ *
+ * Words that do not fit inside lie in a block that has room for the head of a blob before
+ * them: a long stream becomes a blob where it is, without being copied. */
 #include "alloc.h"
 #include "value.h"
 
@@ -12,10 +15,19 @@ void sobj_stream_init(struct sobj_stream *s)
     s->edge_count = s->edge_capacity = 0;
 }
 
+#define HEAD sizeof(struct sobj_blob)
+#define BLOCK_BYTES(capacity) (HEAD + (capacity) * sizeof(uint64_t))
+
+static bool is_inside(const struct sobj_stream *s)
+{
+    return s->words == s->inline_words;
+}
+static void *block_of(const struct sobj_stream *s) { return (char *)s->words - HEAD; }
+
 static void free_arrays(struct sobj_stream *s)
 {
-    if (s->words != s->inline_words)
-        sobj__free(SOBJ_COUNT_BLOCKS, s->words, s->capacity * sizeof *s->words);
+    if (!is_inside(s))
+        sobj__free(SOBJ_COUNT_BLOCKS, block_of(s), BLOCK_BYTES(s->capacity));
     sobj__free(SOBJ_COUNT_BLOCKS, s->edges, s->edge_capacity * sizeof *s->edges);
     sobj_stream_init(s);
 }
@@ -30,7 +42,7 @@ void sobj_stream_fini(struct sobj_stream *s)
 uint64_t *sobj_stream_reserve(struct sobj_stream *s, size_t n)
 {
     size_t capacity = s->capacity;
-    uint64_t *words;
+    char *block;
 
     if (SOBJ_LIKELY(n <= capacity - s->count))
         return s->words + s->count;
@@ -38,15 +50,18 @@ uint64_t *sobj_stream_reserve(struct sobj_stream *s, size_t n)
         return NULL;
     while (capacity - s->count < n)
         capacity *= 2;
-    words = sobj__alloc(SOBJ_COUNT_BLOCKS, capacity * sizeof *words);
-    if (words == NULL)
+    if (is_inside(s))
+        block = sobj__alloc(SOBJ_COUNT_BLOCKS, BLOCK_BYTES(capacity));
+    else
+        block = sobj__realloc(SOBJ_COUNT_BLOCKS, SOBJ_COUNT_BLOCKS, block_of(s),
+                              BLOCK_BYTES(s->capacity), BLOCK_BYTES(capacity));
+    if (block == NULL)
         return NULL;
-    memcpy(words, s->words, s->count * sizeof *words);
-    if (s->words != s->inline_words)
-        sobj__free(SOBJ_COUNT_BLOCKS, s->words, s->capacity * sizeof *words);
-    s->words = words;
+    if (is_inside(s))
+        memcpy(block + HEAD, s->words, s->count * sizeof *s->words);
+    s->words = (uint64_t *)(void *)(block + HEAD);
     s->capacity = capacity;
-    return words + s->count;
+    return s->words + s->count;
 }
 
 enum sobj_status sobj_stream_word(struct sobj_stream *s, uint64_t word)
@@ -101,13 +116,40 @@ enum sobj_status sobj_stream_object(struct sobj_stream *s, struct sobj_object *o
     return SOBJ_OK;
 }
 
+/* Streams that take at least so much become a blob where they are; shorter ones are
+ * copied, since the pools of small blocks take them back. */
+#define IN_PLACE_BYTES ((size_t)32 << 10)
+_Static_assert(IN_PLACE_BYTES > SOBJ__POOL_LARGEST, "such a block is no small one");
+
+static struct sobj_blob *blob_in_place(struct sobj_stream *s, size_t bytes)
+{
+    struct sobj_blob *b = sobj__realloc(SOBJ_COUNT_BLOCKS, SOBJ_COUNT_BLOBS,
+                                        block_of(s), BLOCK_BYTES(s->capacity), bytes);
+
+    if (b != NULL) {
+        s->words = s->inline_words; /* nothing to be freed any more */
+        s->capacity = 0;
+    }
+    return b;
+}
+
 struct sobj_blob *sobj_stream_blob(struct sobj_stream *s, enum sobj_blob_kind kind)
 {
-    struct sobj_blob *b = sobj_blob_new(kind, 0, s->count * 8, s->edge_count, -1);
+    size_t size = s->count * sizeof *s->words;
+    size_t bytes = sobj__blob_bytes(size, s->edge_count);
+    struct sobj_blob *b;
 
+    if (!is_inside(s) && bytes >= IN_PLACE_BYTES) {
+        b = blob_in_place(s, bytes);
+        if (b != NULL)
+            sobj__blob_init(b, kind, 0, size, s->edge_count, -1);
+    } else {
+        b = sobj_blob_new(kind, 0, size, s->edge_count, -1);
+        if (b != NULL)
+            memcpy(b->data, s->words, size);
+    }
     if (b == NULL)
         return NULL;
-    memcpy(b->data, s->words, s->count * 8);
     if (s->edge_count != 0)
         memcpy(sobj_blob_edges(b), s->edges, s->edge_count * sizeof *s->edges);
     free_arrays(s);

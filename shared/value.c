@@ -9,13 +9,6 @@
 #include "object.h"
 #include "reclaim.h"
 
-static size_t blob_bytes(uint64_t size, uint32_t edges)
-{
-    size_t n = sizeof(struct sobj_blob) + (size_t)size;
-
-    return edges == 0 ? n : ((n + 7) & ~(size_t)7) + edges * sizeof(void *);
-}
-
 struct sobj_blob *sobj_blob_new(enum sobj_blob_kind kind, unsigned aux, uint64_t size,
                                 uint32_t edges, int64_t hash)
 {
@@ -23,13 +16,10 @@ struct sobj_blob *sobj_blob_new(enum sobj_blob_kind kind, unsigned aux, uint64_t
 
     if (size > SOBJ_BLOB_MAX)
         return NULL;
-    b = sobj__alloc_small(SOBJ_COUNT_BLOBS, blob_bytes(size, edges));
+    b = sobj__alloc_small(SOBJ_COUNT_BLOBS, sobj__blob_bytes(size, edges));
     if (b == NULL)
         return NULL;
-    atomic_init(&b->refs, 1);
-    b->edges = edges;
-    b->info = size | (uint64_t)kind << 48 | (uint64_t)aux << 56;
-    b->hash = hash;
+    sobj__blob_init(b, kind, aux, size, edges, hash);
     return b;
 }
 
@@ -43,7 +33,8 @@ SOBJ_INLINE void blob_unref(struct sobj_blob *b, uint32_t n)
     struct sobj_object **edges = sobj_blob_edges(b);
     for (uint32_t i = 0; i < b->edges; i++)
         sobj_unref(edges[i]);
-    sobj__free_small(SOBJ_COUNT_BLOBS, b, blob_bytes(sobj_blob_size(b), b->edges));
+    sobj__free_small(SOBJ_COUNT_BLOBS, b,
+                     sobj__blob_bytes(sobj_blob_size(b), b->edges));
 }
 
 /* The free low bits of a retired blob's address: further references that go with it. */
@@ -83,7 +74,8 @@ void sobj_cell_unref(sobj_cell c)
 size_t sobj__cell_bytes(sobj_cell c)
 {
     if (sobj_is_blob(c))
-        return blob_bytes(sobj_blob_size(sobj_to_blob(c)), sobj_to_blob(c)->edges);
+        return sobj__blob_bytes(sobj_blob_size(sobj_to_blob(c)),
+                                sobj_to_blob(c)->edges);
     return sobj_is_object(c) ? sizeof(void *) : 0;
 }
 

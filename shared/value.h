@@ -3,11 +3,31 @@
 #ifndef SOBJ_VALUE_H
 #define SOBJ_VALUE_H
 
+#include "atomic.h"
 #include "base.h"
 #include "sharedobj/value.h"
 
 /* Marks of the containers; never values. */
 #define SOBJ__MARK(n) SOBJ_SPECIAL(SOBJ_SP_MARKS + (n), 0)
+
+/* Returns: what a blob takes. */
+SOBJ_INLINE size_t sobj__blob_bytes(uint64_t size, uint32_t edges)
+{
+    size_t n = sizeof(struct sobj_blob) + (size_t)size;
+
+    return edges == 0 ? n : ((n + 7) & ~(size_t)7) + edges * sizeof(void *);
+}
+
+/* Fills the head of a new blob. */
+SOBJ_INLINE void sobj__blob_init(struct sobj_blob *b, enum sobj_blob_kind kind,
+                                 unsigned aux, uint64_t size, uint32_t edges,
+                                 int64_t hash)
+{
+    atomic_init(&b->refs, 1);
+    b->edges = edges;
+    b->info = size | (uint64_t)kind << 48 | (uint64_t)aux << 56;
+    b->hash = hash;
+}
 
 /* Drops the reference that a shared cell held, after a grace period: readers may have
  * loaded it. Immediates cost nothing. Needs: a section. */

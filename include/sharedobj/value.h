@@ -249,7 +249,8 @@ enum sobj_stream_kind {
     SOBJ_ST_BYTEARRAY, /* (o) count bytes; [data] */
     SOBJ_ST_REF,       /* count: ordinal of an item that began earlier */
     SOBJ_ST_PICKLE,    /* count bytes; [pickle]; only as root; aux 1: a TUPLE of the
-                        * OBJECTs that its persistent ids name follows */
+                        * OBJECTs that its persistent ids name follows; aux 2: then
+                        * one of its out-of-band buffers */
     SOBJ_ST_RECORD,    /* (o) count: index of its class << 16 | number of children */
     SOBJ_ST_EXTERN,    /* (o) count: index; RECORDs and these are of the host's: what
                         * the indexes stand for lies behind the root */
@@ -293,7 +294,7 @@ enum sobj_status sobj_stream_bytes(struct sobj_stream *s, uint64_t header,
                                    const void *data, size_t size);
 /* Appends an OBJECT item and takes a reference. */
 enum sobj_status sobj_stream_object(struct sobj_stream *s, struct sobj_object *obj);
-/* Copies the stream into a new blob, which takes the edges over.
+/* Makes a blob of the stream, which is empty then; the blob takes the edges over.
  * Returns: NULL on no memory; the stream is then unchanged. */
 struct sobj_blob *sobj_stream_blob(struct sobj_stream *s, enum sobj_blob_kind kind);
 

@@ -384,8 +384,9 @@ void sobj__raise_unpicklable(struct sobj_encoder *e, PyObject *offender,
         }
         if (reason != NULL)
             text = PyUnicode_FromFormat(
-                "is a%s %U, and the message cannot be pickled: %s: %U", an(name), name,
-                Py_TYPE(cause)->tp_name, reason);
+                "is a%s %U, and the message cannot be pickled: %s: %U; leave it out, or "
+                "send what the receiver can make it from",
+                an(name), name, Py_TYPE(cause)->tp_name, reason);
         Py_XDECREF(reason);
         Py_DECREF(name);
     }
