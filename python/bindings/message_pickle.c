@@ -209,7 +209,7 @@ static enum sobj_status write_pickle(struct sobj_stream *s, PyObject *data,
                                      PyObject *handles, bool has_buffers)
 {
     size_t size = (size_t)PyBytes_GET_SIZE(data);
-    Py_ssize_t n = PyList_GET_SIZE(handles);
+    Py_ssize_t n = PyTuple_GET_SIZE(handles);
     unsigned aux =
         (n != 0 ? SOBJ__PICKLE_HANDLES : 0) | (has_buffers ? SOBJ__PICKLE_BUFFERS : 0);
     uint64_t header = sobj_stream_header(SOBJ_ST_PICKLE, aux, size);
@@ -219,7 +219,7 @@ static enum sobj_status write_pickle(struct sobj_stream *s, PyObject *data,
     if (n != 0 && status == SOBJ_OK)
         status = sobj_stream_word(s, sobj_stream_header(SOBJ_ST_TUPLE, 0, (uint64_t)n));
     for (Py_ssize_t i = 0; i < n && status == SOBJ_OK; i++) {
-        PyObject *handle = PyList_GET_ITEM(handles, i);
+        PyObject *handle = PyTuple_GET_ITEM(handles, i);
         /* Not so only if somebody has dug the list out of persistent_id. */
         status = sobj_handle_check(handle)
                      ? sobj_stream_object(s, sobj_handle_core(handle))
@@ -250,7 +250,7 @@ static int write_buffer(struct sobj_stream *s, PyObject *buffer)
 /* Appends all of them. */
 static int write_buffers(struct sobj_stream *s, PyObject *buffers)
 {
-    Py_ssize_t n = PyList_GET_SIZE(buffers);
+    Py_ssize_t n = PyTuple_GET_SIZE(buffers);
 
     if (n == 0)
         return 0;
@@ -260,7 +260,7 @@ static int write_buffers(struct sobj_stream *s, PyObject *buffers)
         return -1;
     }
     for (Py_ssize_t i = 0; i < n; i++) {
-        if (write_buffer(s, PyList_GET_ITEM(buffers, i)) < 0)
+        if (write_buffer(s, PyTuple_GET_ITEM(buffers, i)) < 0)
             return -1;
     }
     return 0;
@@ -275,7 +275,7 @@ static int store_pickle(struct sobj_state *state, PyObject *data, PyObject *hand
     struct sobj_stream s;
 
     sobj_stream_init(&s);
-    status = write_pickle(&s, data, handles, PyList_GET_SIZE(buffers) != 0);
+    status = write_pickle(&s, data, handles, PyTuple_GET_SIZE(buffers) != 0);
     if (status == SOBJ_OK && write_buffers(&s, buffers) < 0)
         goto done;
     if (status == SOBJ_OK) {
@@ -303,8 +303,8 @@ int sobj__message_pickle(struct sobj_state *state, PyObject *message, sobj_cell 
     }
     if (data != NULL) {
         /* Copies: whoever has got hold of persistent_id could still append. */
-        Py_SETREF(handles, PyList_GetSlice(handles, 0, PY_SSIZE_T_MAX));
-        Py_SETREF(buffers, PyList_GetSlice(buffers, 0, PY_SSIZE_T_MAX));
+        Py_SETREF(handles, PyList_AsTuple(handles));
+        Py_SETREF(buffers, PyList_AsTuple(buffers));
         if (handles != NULL && buffers != NULL)
             result = store_pickle(state, data, handles, buffers, cell);
         if (result < 0)

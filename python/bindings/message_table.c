@@ -104,22 +104,30 @@ enum sobj__step sobj__write_table(struct sobj_encoder *e)
 
 /* ---- out */
 
-/* Raises UnresolvedError for a class: "<reason>". */
-static void raise_for_class(struct sobj_state *state, PyTypeObject *type,
-                            const char *reason, PyObject *names)
+/* Returns: the "module:qualname" of the `index`th class in a table, a new reference. */
+static PyObject *text_at(struct sobj_state *state, const uint64_t *table, size_t index)
 {
-    PyObject *module = PyType_GetDict(type), *name = PyType_GetQualName(type);
-    PyObject *own = sobj__text(state, SOBJ_TEXT_DUNDER_MODULE);
+    const uint64_t *p = table + 2; /* behind the TUPLE and the GROUP of the class */
 
-    if (module != NULL)
-        Py_SETREF(module, own != NULL ? sobj__dict_get(module, own) : NULL);
-    if (module != NULL && name != NULL)
-        sobj__raise_unresolved(state, module, name, reason, names);
-    else if (!PyErr_Occurred())
-        sobj_raise_error(state, SOBJ_ERR_UNRESOLVED, "a class cannot be used: %s",
-                         type->tp_name);
-    Py_XDECREF(module);
-    Py_XDECREF(name);
+    for (; index != 0; index--) {
+        p += sobj__item_words(*p);
+        size_t names = sobj_is_pointer(*p) ? (size_t)sobj_stream_count(*p) : 0;
+        for (p++; names != 0; names--)
+            p += sobj__item_words(*p);
+        p++;
+    }
+    return sobj__decode_stream(state, p, NULL, false, NULL);
+}
+
+/* Raises UnresolvedError for a class: "<reason>". */
+static void raise_for_class(struct sobj_state *state, const uint64_t *table,
+                            size_t index, const char *reason, PyObject *names)
+{
+    PyObject *text = text_at(state, table, index);
+
+    if (text != NULL)
+        sobj__raise_unresolved_text(state, text, reason, names);
+    Py_XDECREF(text);
 }
 
 /* Returns: what __new__ is called with; NULL with an exception. */
@@ -140,10 +148,13 @@ static PyObject *new_args(const struct sobj__shape *shape)
     return args;
 }
 
-/* Looks up how the records of a class are made here. Returns: 0, -1. */
-static int find(struct sobj_state *state, struct sobj__made *made, PyTypeObject *type,
-                PyObject *names)
+/* Looks up how the records of the `index`th class are made here. Returns: 0, -1. */
+static int find(struct sobj__table *table, struct sobj_state *state,
+                const uint64_t *words, size_t index)
 {
+    PyTypeObject *type = (PyTypeObject *)PyTuple_GET_ITEM(table->items, 2 * index);
+    PyObject *names = PyTuple_GET_ITEM(table->items, 2 * index + 1);
+    struct sobj__made *made = &table->made[index];
     int same;
 
     made->shape = sobj__shape_known(state, type, &made->owner);
@@ -152,14 +163,14 @@ static int find(struct sobj_state *state, struct sobj__made *made, PyTypeObject 
     if (PyErr_Occurred())
         return -1;
     if (made->shape == NULL || made->shape->names == NULL) {
-        raise_for_class(state, type,
+        raise_for_class(state, words, index,
                         "it is no dataclass or named tuple here that goes by field",
                         NULL);
         return -1;
     }
     same = PyObject_RichCompareBool(made->shape->names, names, Py_EQ);
     if (same == 0)
-        raise_for_class(state, type, "it has other fields here: %R",
+        raise_for_class(state, words, index, "it has other fields here: %R",
                         made->shape->names);
     if (same <= 0)
         return -1;
@@ -184,9 +195,7 @@ int sobj__table_open(struct sobj__table *table, struct sobj_state *state,
         goto failed;
     }
     for (size_t i = 0; i < table->classes; i++) {
-        PyObject *type = PyTuple_GET_ITEM(table->items, 2 * i);
-        PyObject *names = PyTuple_GET_ITEM(table->items, 2 * i + 1);
-        if (find(state, &table->made[i], (PyTypeObject *)type, names) < 0)
+        if (find(table, state, position, i) < 0)
             goto failed;
     }
     return 0;

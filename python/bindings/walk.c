@@ -56,8 +56,8 @@ static PyObject *settled(enum sobj_kind kind, PyObject *v)
 {
 #ifdef Py_GIL_DISABLED
     switch (kind) {
-    case SOBJ__LIST:
-        return PyList_GetSlice(v, 0, PY_SSIZE_T_MAX);
+    case SOBJ__LIST: /* as a list it might meet the fault that sobj_plain_list avoids */
+        return PyList_AsTuple(v);
     case SOBJ__DICT:
         return PyDict_Copy(v);
     case SOBJ__SET:
@@ -73,9 +73,8 @@ static Py_ssize_t size_of(enum sobj_kind kind, PyObject *v)
 {
     switch (kind) {
     case SOBJ__TUPLE:
-        return PyTuple_GET_SIZE(v);
     case SOBJ__LIST:
-        return PyList_GET_SIZE(v);
+        return Py_SIZE(v);
     case SOBJ__DICT:
     case SOBJ__FROZENDICT:
         return PyDict_GET_SIZE(v);
@@ -325,7 +324,7 @@ static enum sobj__step finish(struct sobj_encoder *e, struct sobj__frame *f)
 /* Tuples, lists and records. */
 static enum sobj__step go_through_items(struct sobj_encoder *e, struct sobj__frame *f)
 {
-    PyObject *const *items = f->kind == SOBJ__LIST
+    PyObject *const *items = PyList_CheckExact(f->object)
                                  ? ((PyListObject *)f->object)->ob_item
                                  : ((PyTupleObject *)f->object)->ob_item;
     Py_ssize_t count = Py_SIZE(f->object);

@@ -229,3 +229,122 @@ class Point:
 Pair = collections.namedtuple("Pair", "a b")
 def function(): pass
 """
+
+
+# ---- what messages take beside values
+
+
+@dataclasses.dataclass
+class Order:
+    number: int
+    lines: list = dataclasses.field(default_factory=list)
+    note: str = "none"
+    seed: dataclasses.InitVar[int] = 0
+
+    def __post_init__(self, seed):
+        if seed == 0:
+            raise AssertionError("made with __init__")
+
+
+@dataclasses.dataclass(slots=True)
+class SlotOrder:
+    number: int
+    lines: list
+
+
+@dataclasses.dataclass(eq=False)
+class Node:
+    """Hashed by its identity, so that it may be in a set that it refers to."""
+
+    tag: object = None
+    left: object = None
+    right: object = None
+
+
+@dataclasses.dataclass(eq=False, slots=True)
+class SlotNode:
+    tag: object = None
+    left: object = None
+    right: object = None
+
+
+@dataclasses.dataclass
+class HalfSlotted(SlotOrder):
+    """Fields in slots and in a dict."""
+
+    extra: object = None
+
+
+@dataclasses.dataclass
+class Blank:
+    pass
+
+
+class WithSlot:
+    __slots__ = ("hidden",)
+
+
+@dataclasses.dataclass
+class Hiding(WithSlot):
+    """Instances have a slot that is no field."""
+
+    x: int
+
+
+def restore(*args):
+    return ("restored", *args)
+
+
+@dataclasses.dataclass
+class Reduces:
+    x: int
+
+    def __reduce__(self):
+        return restore, ("__reduce__", self.x)
+
+
+@dataclasses.dataclass
+class ReducesEx:
+    x: int
+
+    def __reduce_ex__(self, protocol):
+        return restore, ("__reduce_ex__", self.x)
+
+
+@dataclasses.dataclass
+class GetsState:
+    x: int
+
+    def __getstate__(self):
+        return {"x": self.x + 100}
+
+
+@dataclasses.dataclass
+class SetsState:
+    x: int
+
+    def __setstate__(self, state):
+        self.x = -state["x"]
+
+
+@dataclasses.dataclass
+class News:
+    x: int
+    made = 0
+
+    def __new__(cls, *args):
+        cls.made += 1
+        return super().__new__(cls)
+
+
+class NewPair(collections.namedtuple("NewPair", "x y")):
+    made = 0
+
+    def __new__(cls, *args):
+        cls.made += 1
+        return super().__new__(cls, *args)
+
+
+class ArgsPair(collections.namedtuple("ArgsPair", "x y")):
+    def __getnewargs__(self):
+        return (self.x, "args")

@@ -200,3 +200,37 @@ def rng(seed=None):
     seed = random.randrange(2**32) if seed is None else seed
     print(f"seed {seed}")
     return random.Random(seed)
+
+
+def describe(root):
+    """What a graph looks like, records included: each object by the number under which it was
+    met first. Members of sets are told apart, and brought into order, by their tag."""
+    containers = (list, dict, set, frozenset, tuple)
+    numbers, lines, work = {}, [], []
+    kept = []  # so that no address is used again
+
+    def name(x):
+        if not isinstance(x, containers) and not hasattr(type(x), "__dataclass_fields__"):
+            return repr(x)
+        if id(x) not in numbers:
+            numbers[id(x)] = len(numbers)
+            kept.append(x)
+            work.append(x)
+        return numbers[id(x)]
+
+    def tag(x):
+        return str(tag(x[0]) if isinstance(x, tuple) else getattr(x, "tag", x))
+
+    name([root])
+    while work:
+        x = work.pop(0)
+        if isinstance(x, (set, frozenset)):
+            parts = [name(member) for member in sorted(x, key=tag)]
+        elif isinstance(x, dict):
+            parts = [(name(k), name(v)) for k, v in x.items()]
+        elif isinstance(x, (list, tuple)):
+            parts = [name(item) for item in x]
+        else:
+            parts = [(f, name(getattr(x, f))) for f in type(x).__dataclass_fields__ if f != "seed"]
+        lines.append((type(x), parts))
+    return lines
