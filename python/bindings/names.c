@@ -419,13 +419,25 @@ void sobj__name_fini(struct sobj__name *name)
     Py_CLEAR(name->parts);
 }
 
-static PyObject *split(struct sobj_state *state, PyObject *qualname)
+/* Returns: what is between the dots, a tuple; NULL with an exception. (PyUnicode_Split
+ * makes a list, and might meet the fault that sobj_plain_list avoids.) */
+static PyObject *split(PyObject *qualname)
 {
-    PyObject *dot = sobj__text(state, SOBJ_TEXT_DOT);
-    PyObject *list = dot != NULL ? PyUnicode_Split(qualname, dot, -1) : NULL;
-    PyObject *parts = list != NULL ? PyList_AsTuple(list) : NULL;
+    Py_ssize_t length = PyUnicode_GET_LENGTH(qualname), n = 1, from = 0;
+    PyObject *parts;
 
-    Py_XDECREF(list);
+    for (Py_ssize_t i = 0; i < length; i++)
+        n += PyUnicode_READ_CHAR(qualname, i) == '.';
+    parts = PyTuple_New(n);
+    for (Py_ssize_t i = 0; parts != NULL && i < n; i++) {
+        Py_ssize_t dot = PyUnicode_FindChar(qualname, '.', from, length, 1);
+        PyObject *part = PyUnicode_Substring(qualname, from, dot < 0 ? length : dot);
+        if (part == NULL)
+            Py_CLEAR(parts);
+        else
+            PyTuple_SET_ITEM(parts, i, part);
+        from = dot + 1;
+    }
     return parts;
 }
 
@@ -458,7 +470,7 @@ int sobj__name_of(struct sobj_state *state, PyObject *object, struct sobj__name 
     leads = -1;
     name->module = Py_NewRef(module);
     PyUnicode_InternInPlace(&name->module);
-    name->parts = split(state, qualname);
+    name->parts = split(qualname);
     name->text = PyUnicode_FromFormat("%U:%U", module, qualname);
     if (name->parts == NULL || name->text == NULL)
         goto done;
@@ -492,7 +504,7 @@ static PyObject *make_entry(struct sobj_state *state, PyObject *text, uint64_t e
     qualname = PyUnicode_Substring(text, colon + 1, end);
     if (module != NULL && qualname != NULL) {
         PyUnicode_InternInPlace(&module);
-        parts = split(state, qualname);
+        parts = split(qualname);
     }
     if (parts != NULL)
         entry = Py_BuildValue("(KOO)", (unsigned long long)epoch, module, parts);

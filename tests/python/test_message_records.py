@@ -9,6 +9,7 @@ import ipaddress
 import pathlib
 import pickle
 import sys
+import sysconfig
 import threading
 import types
 import uuid
@@ -513,11 +514,13 @@ def test_every_allocation_may_fail():
 
 
 def test_python_has_no_memory():
-    """Each allocation of the interpreter's own fails in turn."""
+    """Each allocation of the interpreter's own fails in turn. Pickling runs Python code, which
+    the free-threaded 3.13 does not survive: its lists that find no memory are freed twice."""
     testcapi = pytest.importorskip("_testcapi")
     message = [order(1, [2**80]), SlotOrder(2, {3: 4}), records.Pair("a" * 100, {1}), len]
     message.append((records.Colour.RED, uuid.UUID(int=5), pickle.PickleBuffer(b"xyz")))
-    for whole in (message[:-1], message):
+    free_threaded = sysconfig.get_config_var("Py_GIL_DISABLED")
+    for whole in (message[:-1],) if free_threaded else (message[:-1], message):
         expected = repr(send(whole)[:4])
         failed = 0
         for after in range(1, 3000):
