@@ -392,3 +392,89 @@ def test_the_sender_keeps_its_own():
     message["list"].append(9)
     message["set"].clear()
     assert channel.recv() == kept
+
+
+# ---- buffers
+
+
+class Gives:
+    """Gives pickle its buffer, as arrays do."""
+
+    def __init__(self, data):
+        self.data = data
+
+    def __reduce_ex__(self, protocol):
+        return Gives, (pickle.PickleBuffer(self.data),)
+
+
+@pytest.mark.parametrize("size", [0, 1, 100, 5_000_000])
+def test_buffers(size):
+    for data in (bytearray(b"x" * size), b"y" * size):
+        result = send([Gives(data), Gives(data), pickle.PickleBuffer(data), data])
+        in_band = by_pickle([Gives(data), Gives(data), pickle.PickleBuffer(data), data])
+        for mine, theirs in zip(result[:2], in_band[:2], strict=True):
+            assert type(mine.data) is type(theirs.data) is type(data) and mine.data == data
+        assert type(result[2]) is type(in_band[2]) and result[2] == data
+        if type(data) is bytearray:
+            result[0].data.extend(b"more")  # the receiver's own
+            assert result[1].data == result[2] == result[3] == data
+
+
+def test_buffers_of_other_forms():
+    table = memoryview(bytearray(range(24))).cast("B", (4, 6))
+    assert send(pickle.PickleBuffer(table)) == bytearray(range(24))
+    with pytest.raises(so.NotShareableError, match="non-contiguous"):
+        send([pickle.PickleBuffer(memoryview(bytearray(10))[::2])])
+    released = pickle.PickleBuffer(b"x")
+    released.release()
+    with pytest.raises(so.NotShareableError, match="released"):
+        send([released])
+
+
+class Releases:
+    def __init__(self, buffer):
+        self.buffer = buffer
+
+    def __reduce__(self):
+        self.buffer.release()
+        return str, ("released",)
+
+
+def test_a_buffer_that_goes_away_while_the_message_is_pickled():
+    class Source:
+        def __reduce_ex__(self, protocol):
+            return bytes, (buffer,)
+
+    buffer = pickle.PickleBuffer(bytearray(b"abc"))
+    channel = so.Channel()
+    with pytest.raises(so.NotShareableError, match="released") as caught:
+        channel.send([Source(), Releases(buffer)])
+    assert isinstance(caught.value.__cause__, ValueError) and channel.qsize() == 0
+
+
+def test_large_data_is_there_once():
+    data = bytearray(8_000_000)
+    for message in (data, [1, data], Gives(data), [pickle.PickleBuffer(data)], bytes(data)):
+        channel = so.Channel()
+        before = _sharedobj._counts()["bytes"]
+        channel.send(message)
+        assert 8_000_000 <= _sharedobj._counts()["bytes"] - before < 8_100_000
+        assert type(channel.recv()) is type(message) or not isinstance(message, Gives)
+
+
+def test_allocations_of_buffers_may_fail():
+    message = [Gives(bytearray(100)), so.Channel(), {"x": Gives(b"y" * 100_000)}]
+    result, after = each_allocation_fails(lambda: send(message))
+    assert result[0].data == bytearray(100) and result[1] is message[1] and after > 1
+
+
+def test_arrays():
+    numpy = pytest.importorskip("numpy")
+    array = numpy.arange(1000.0).reshape(20, 50)
+    plain, turned, again = send([array, array.T, {"again": array}])
+    assert plain is again["again"] and (plain == array).all() and (turned == array.T).all()
+    plain[0, 0] = 5  # the receiver's own
+    assert array[0, 0] == 0 and turned[0, 0] == 0 and turned.flags.f_contiguous
+    assert (send(array[::2, ::3]) == array[::2, ::3]).all()
+    array.flags.writeable = False
+    assert not send(array).flags.writeable
