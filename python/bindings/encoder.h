@@ -120,6 +120,7 @@ struct sobj_encoder {
     struct sobj__shape_use *uses; /* MESSAGE: classes of the records; shapes.h */
     size_t use_count, use_capacity;
     PyObject *externs; /* MESSAGE: what the EXTERNs are, a list, or NULL */
+    Py_ssize_t extern_count;
     struct sobj__frame *frames;
     size_t depth, frame_capacity;
     size_t *marks; /* where members of frozensets begin, in words */

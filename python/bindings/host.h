@@ -66,6 +66,8 @@
     X(DUNDER_QUALNAME, "__qualname__")                                                 \
     X(DUNDER_MAIN, "__main__")                                                         \
     X(DUNDER_SPEC, "__spec__")                                                         \
+    X(COPYREG, "copyreg")                                                              \
+    X(DISPATCH_TABLE, "dispatch_table")                                                \
     X(BUILTINS, "builtins")                                                            \
     X(DOT, ".")
 

@@ -7,60 +7,51 @@
 
 /* ---- in */
 
-/* Whether somebody has told pickle how to write instances of the class. */
-static int has_reducer(struct sobj_state *state, PyTypeObject *type)
+/* Whether the class is still found by its name, and nobody has told pickle how to write
+ * its instances; -1 with an exception. */
+static int is_usable(struct sobj_state *state, const struct sobj__shape_use *use)
 {
-    PyObject *name = PyUnicode_FromString("copyreg"), *module, *table = NULL;
-    PyObject *found = NULL;
+    PyObject *const *texts = state->host.texts;
+    const struct sobj__name *name = &use->shape->name;
+    PyObject *module, *table = NULL, *found = NULL;
+    int leads =
+        sobj__name_leads_to(state, name->module, name->parts, (PyObject *)use->type);
 
-    module = name != NULL ? sobj__imported(state, name) : NULL;
+    if (leads <= 0)
+        return leads;
+    module = sobj__imported(state, texts[SOBJ_TEXT_COPYREG]);
     if (module != NULL)
-        Py_SETREF(name, PyUnicode_FromString("dispatch_table"));
-    if (module != NULL && name != NULL)
-        table = sobj__attribute(module, name);
+        table = sobj__attribute(module, texts[SOBJ_TEXT_DISPATCH_TABLE]);
     if (table != NULL && PyDict_CheckExact(table))
-        found = sobj__dict_get(table, (PyObject *)type);
+        found = sobj__dict_get(table, (PyObject *)use->type);
     Py_XDECREF(found);
     Py_XDECREF(table);
     Py_XDECREF(module);
-    Py_XDECREF(name);
-    return PyErr_Occurred() ? -1 : found != NULL;
+    return PyErr_Occurred() ? -1 : found == NULL;
 }
 
-/* Returns: what the table holds, a tuple; NULL with or without an exception. */
-static PyObject *collect(struct sobj_encoder *e)
+/* Writes the items of the table. Returns: as sobj__write_table. */
+static enum sobj__step write_items(struct sobj_encoder *e, struct sobj_encoder *table,
+                                   PyObject *externs)
 {
-    Py_ssize_t externs = e->externs != NULL ? PyList_GET_SIZE(e->externs) : 0, n = 0;
-    PyObject *items = PyTuple_New(2 * (Py_ssize_t)e->use_count + externs);
+    uint64_t count = 2 * e->use_count + (uint64_t)e->extern_count;
+    enum sobj__step step =
+        sobj__write_word(table, sobj_stream_header(SOBJ_ST_TUPLE, 0, count));
 
-    if (items == NULL)
-        return NULL;
-    for (size_t i = 0; i < e->use_count; i++) {
-        PyTuple_SET_ITEM(items, n++, Py_NewRef((PyObject *)e->uses[i].type));
-        PyTuple_SET_ITEM(items, n++, Py_NewRef(e->uses[i].shape->names));
+    for (size_t i = 0; i < e->use_count && step == SOBJ__DONE; i++) {
+        const struct sobj__shape *shape = e->uses[i].shape;
+        if (is_usable(e->state, &e->uses[i]) != 1)
+            return SOBJ__PICKLE;
+        step = sobj__write_group(table, SOBJ__CLASS, 1);
+        if (step == SOBJ__DONE)
+            step = sobj__write_text(table, shape->name.text);
+        if (step == SOBJ__DONE)
+            step = sobj__encoder_run(table, shape->names);
     }
-    for (Py_ssize_t i = 0; i < externs; i++)
-        PyTuple_SET_ITEM(items, n++, Py_NewRef(PyList_GET_ITEM(e->externs, i)));
-    for (size_t i = 0; i < e->use_count; i++) {
-        if (has_reducer(e->state, e->uses[i].type) != 0) {
-            Py_DECREF(items);
-            return NULL;
-        }
+    for (Py_ssize_t i = 0; i < e->extern_count && step == SOBJ__DONE; i++) {
+        step = sobj__encoder_run(table, PyTuple_GET_ITEM(externs, i));
     }
-    return items;
-}
-
-/* Encodes `items` as a value. Returns: as sobj__write_table. */
-static enum sobj__step encode_items(struct sobj_state *state, struct sobj_stream *s,
-                                    PyObject *items)
-{
-    struct sobj_encoder e;
-    int result;
-
-    sobj__encoder_init(&e, state, s, SOBJ__MODE_VALUE, "message");
-    result = sobj__encode_value_stream(&e, items);
-    sobj__encoder_fini(&e);
-    return result < 0 ? SOBJ__ERROR : SOBJ__DONE;
+    return step;
 }
 
 /* Appends the words of one stream to another, and the two that say where they are. */
@@ -80,17 +71,26 @@ static enum sobj__step append(struct sobj_encoder *e, const struct sobj_stream *
 
 enum sobj__step sobj__write_table(struct sobj_encoder *e)
 {
-    PyObject *items = collect(e);
-    enum sobj__step step = SOBJ__PICKLE;
-    struct sobj_stream table;
+    struct sobj_encoder table;
+    struct sobj_stream s;
+    enum sobj__step step;
+    PyObject *externs = NULL;
 
-    sobj_stream_init(&table);
-    if (items != NULL)
-        step = encode_items(e->state, &table, items);
+    /* Whoever asks the collector finds the list, and could change it; a tuple stays. */
+    if (e->externs != NULL && (externs = PyList_AsTuple(e->externs)) == NULL)
+        return SOBJ__ERROR;
+    if (externs != NULL && PyTuple_GET_SIZE(externs) != e->extern_count) {
+        Py_DECREF(externs);
+        return SOBJ__PICKLE;
+    }
+    sobj_stream_init(&s);
+    sobj__encoder_init(&table, e->state, &s, SOBJ__MODE_VALUE, "message");
+    step = write_items(e, &table, externs);
     if (step == SOBJ__DONE)
-        step = append(e, &table);
-    sobj_stream_fini(&table);
-    Py_XDECREF(items);
+        step = append(e, &s);
+    sobj__encoder_fini(&table);
+    sobj_stream_fini(&s);
+    Py_XDECREF(externs);
     /* What cannot be found by its name, say. Pickle may know what to do. */
     if (PyErr_Occurred())
         step = PyErr_ExceptionMatches(PyExc_Exception) &&

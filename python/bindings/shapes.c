@@ -19,6 +19,7 @@ static const char capsule_name[] = "sharedobj.shape";
 static void shape_free(struct sobj__shape *shape)
 {
     Py_XDECREF(shape->of);
+    sobj__name_fini(&shape->name);
     Py_XDECREF(shape->names);
     PyMem_Free(shape);
 }
@@ -241,15 +242,14 @@ static struct sobj__shape *shape_new(PyTypeObject *type, unsigned version,
     return shape;
 }
 
-/* Whether the class is found by its name: 1, 0; -1 with an exception. */
-static int has_name(struct sobj_state *state, PyTypeObject *type)
+/* Whether the class is found by its name: 1, and the name is in the shape; 0; -1 with an
+ * exception. */
+static int take_name(struct sobj_state *state, PyTypeObject *type,
+                     struct sobj__shape *shape)
 {
     enum sobj__fault fault;
-    struct sobj__name name;
-    int lost = sobj__name_of(state, (PyObject *)type, &name, &fault);
+    int lost = sobj__name_of(state, (PyObject *)type, &shape->name, &fault);
 
-    if (lost == 0)
-        sobj__name_fini(&name);
     return lost < 0 ? -1 : lost == 0;
 }
 
@@ -269,7 +269,7 @@ static int learn_record(struct sobj_state *state, PyTypeObject *type, unsigned v
             shape_new(type, version, (enum sobj__class)kind, names);
         result = shape != NULL ? take_classes(state, type, shape) : -1;
         if (result > 0)
-            result = has_name(state, type);
+            result = take_name(state, type, shape);
         if (result > 0)
             result = remember(state, type, shape);
         else if (shape != NULL)
@@ -350,7 +350,6 @@ bool sobj__has_passed(struct sobj_encoder *e, PyObject *v)
 enum sobj__step sobj__write_extern(struct sobj_encoder *e, PyObject *v)
 {
     enum sobj__step step;
-    Py_ssize_t index;
 
     if (e->passed != NULL)
         return sobj__refuse(e, v);
@@ -359,10 +358,10 @@ enum sobj__step sobj__write_extern(struct sobj_encoder *e, PyObject *v)
         return step;
     if (e->externs == NULL && (e->externs = PyList_New(0)) == NULL)
         return SOBJ__ERROR;
-    index = PyList_GET_SIZE(e->externs);
     if (PyList_Append(e->externs, v) < 0)
         return SOBJ__ERROR;
-    return sobj__write_word(e, sobj_stream_header(SOBJ_ST_EXTERN, 0, (uint64_t)index));
+    uint64_t index = (uint64_t)e->extern_count++;
+    return sobj__write_word(e, sobj_stream_header(SOBJ_ST_EXTERN, 0, index));
 }
 
 /* Enters a class. Returns: its place, -1 with an exception. Consumes: `owner`. */

@@ -28,15 +28,16 @@
 
 /* How instances of a class travel in messages. */
 struct sobj__shape {
-    PyObject *of;          /* a weak reference to the class */
-    unsigned version;      /* its version tag (T3) */
-    enum sobj__class kind; /* NAMEDTUPLE, DATACLASS; OF_NO_CLASS: to be pickled; all
+    PyObject *of;           /* a weak reference to the class */
+    unsigned version;       /* its version tag (T3) */
+    enum sobj__class kind;  /* NAMEDTUPLE, DATACLASS; OF_NO_CLASS: to be pickled; all
                             * else: an EXTERN */
-    bool by_identity;      /* instances are hashed by their address */
-    bool has_dict;         /* instances have attributes of their own */
-    Py_ssize_t in_dict;    /* that many of which are fields */
-    PyObject *names;       /* of the fields, interned; NULL if not by field */
-    PyMemberDef *slots[];  /* by field, NULL: in the dict; kept alive by the class */
+    bool by_identity;       /* instances are hashed by their address */
+    bool has_dict;          /* instances have attributes of their own */
+    Py_ssize_t in_dict;     /* that many of which are fields */
+    struct sobj__name name; /* of the class, if by field */
+    PyObject *names;        /* of the fields, interned; NULL if not by field */
+    PyMemberDef *slots[];   /* by field, NULL: in the dict; kept alive by the class */
 };
 
 /* A class of which the message has records. */

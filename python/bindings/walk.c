@@ -421,6 +421,7 @@ void sobj__encoder_init(struct sobj_encoder *e, struct sobj_state *state,
     e->root = e->foreign = e->passed = e->externs = NULL;
     e->uses = NULL;
     e->use_count = e->use_capacity = 0;
+    e->extern_count = 0;
     e->frames = e->room;
     e->depth = 0;
     e->frame_capacity = sizeof e->room / sizeof *e->room;
