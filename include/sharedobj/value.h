@@ -123,7 +123,7 @@ enum sobj_blob_kind {
     SOBJ_BLOB_STREAM,  /* data: one value as a stream of words, see below; aux:
                         * SOBJ_STREAM_HOSTED or 0 */
     SOBJ_BLOB_MESSAGE, /* the same, may contain mutable things: only in channels;
-                        * aux 1: there are REFs */
+                        * aux 1: there are REFs; aux 2: RECORDs or EXTERNs */
 };
 /* aux of strings: the width of a code unit, and whether all are below 128 */
 enum { SOBJ_STR_ASCII = 1, SOBJ_STR_1 = 2, SOBJ_STR_2 = 3, SOBJ_STR_4 = 4 };

@@ -106,6 +106,44 @@ static void test_edges(void)
     balance_check(&b, "edges");
 }
 
+/* A stream that is long enough to become the blob itself. */
+static void build_long(void *context)
+{
+    struct sobj_object *obj = context;
+    struct sobj_stream s;
+    uint64_t word = 0;
+    bool same = true;
+
+    sobj_stream_init(&s);
+    if (sobj_stream_object(&s, obj) != SOBJ_OK) {
+        sobj_stream_fini(&s);
+        return;
+    }
+    for (uint64_t i = 1; i < 10000; i++) {
+        if (sobj_stream_word(&s, i) != SOBJ_OK) {
+            ok(s.count == i && (i == 1 || s.words[i - 1] == i - 1), "no room: as before");
+            sobj_stream_fini(&s);
+            return;
+        }
+    }
+    struct sobj_blob *blob = sobj_stream_blob(&s, SOBJ_BLOB_MESSAGE);
+    if (blob == NULL) {
+        ok(s.count == 10000 && s.words[9999] == 9999 && references(obj) == 2,
+           "no blob: as before");
+        sobj_stream_fini(&s);
+        return;
+    }
+    for (uint64_t i = 1; i < 10000; i++) {
+        memcpy(&word, blob->data + 8 * i, 8);
+        same = same && word == i;
+    }
+    ok(same && sobj_blob_size(blob) == 80000 && blob->edges == 1 &&
+           sobj_blob_edges(blob)[0] == obj && s.count == 0 && s.capacity == 32,
+       "a long stream becomes a blob with its edges, and begins anew");
+    ok(sobj_count(SOBJ_COUNT_BYTES) < 90000, "with no room left over");
+    sobj_cell_unref(sobj_from_blob(blob));
+}
+
 static void build(void *context)
 {
     struct sobj_object *obj = context;
@@ -142,6 +180,7 @@ static void test_failures(void)
     struct sobj_object *obj = thing_new();
 
     ok(fault_walk("stream", build, only_ours, obj) >= 6, "words, edges and the blob");
+    ok(fault_walk("long stream", build_long, only_ours, obj) >= 8, "and in place");
     sobj_unref(obj);
 }
 
