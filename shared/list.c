@@ -16,32 +16,59 @@ SOBJ_NOINLINE enum sobj_status sobj__list_begin_slow(struct sobj__list *l,
 
 /* ---- reading */
 
+/* Reads the word of an item, at one moment; NO_CELL: there is none. Returns: false: the
+ * item has been moved meanwhile, so look again. Needs: a section. */
+SOBJ_INLINE bool look(struct sobj_object *obj, int64_t index, sobj_cell *cell)
+{
+    struct sobj__list_body *body = sobj__list_root(sobj__list_of(obj));
+    uint64_t i, word = sobj__list_word(body);
+
+    *cell = SOBJ_NO_CELL;
+    if (!sobj__list_index(index, sobj__list_word_len(word), &i))
+        return true;
+    SOBJ_PAUSE("list.get");
+    sobj__place_t *place = sobj__list_place(body, i);
+    if (SOBJ_UNLIKELY(place == NULL))
+        return false;
+    /* SeqCst: acquires the value; against stores to other places. */
+    *cell = sobj_load_seq_cst(place);
+    return SOBJ_LIKELY(sobj__list_unmoved(body, word, index)); /* I3 */
+}
+
 enum sobj_status sobj_list_get(struct sobj_object *obj, int64_t index,
                                struct sobj_out *out)
 {
-    enum sobj_status status = SOBJ_NOT_FOUND;
-    uint64_t i;
+    sobj_cell cell;
 
     sobj__read_begin();
-    for (;;) {
-        struct sobj__list_body *body = sobj__list_root(sobj__list_of(obj));
-        uint64_t word = sobj__list_word(body);
-        if (!sobj__list_index(index, sobj__list_word_len(word), &i))
-            break;
-        SOBJ_PAUSE("list.get");
-        sobj__place_t *place = sobj__list_place(body, i);
-        if (SOBJ_UNLIKELY(place == NULL))
-            continue;
-        /* SeqCst: acquires the value; against stores to other places. */
-        sobj_cell cell = sobj_load_seq_cst(place);
-        if (SOBJ_LIKELY(sobj__list_unmoved(body, word, index))) { /* I3 */
-            sobj__hand_out(out, cell);
-            status = SOBJ_OK;
-            break;
-        }
-    }
+    while (SOBJ_UNLIKELY(!look(obj, index, &cell)))
+        continue;
+    if (SOBJ_LIKELY(cell != SOBJ_NO_CELL))
+        sobj__hand_out(out, cell);
     sobj__read_end();
-    return status;
+    return SOBJ_LIKELY(cell != SOBJ_NO_CELL) ? SOBJ_OK : SOBJ_NOT_FOUND;
+}
+
+/* The rest of sobj_list_look: apart from it, so that it needs no registers for this. */
+static SOBJ_NOINLINE sobj_cell look_again(struct sobj_object *obj, int64_t index)
+{
+    sobj_cell cell;
+
+    sobj__read_begin();
+    while (!look(obj, index, &cell))
+        continue;
+    sobj__read_end();
+    return cell;
+}
+
+sobj_cell sobj_list_look(struct sobj_object *obj, int64_t index)
+{
+    sobj_cell cell;
+
+    sobj__read_begin();
+    bool seen = look(obj, index, &cell);
+    sobj__read_end();
+    return SOBJ_LIKELY(seen) ? cell : look_again(obj, index);
 }
 
 /* How many cells are read before their `take`s are called. */

@@ -178,7 +178,8 @@ SOBJ_INLINE struct sobj__list_body *sobj__list_root(struct sobj__list *l)
 SOBJ_INLINE uint32_t sobj__list_segment_of(uint64_t i, uint64_t *offset)
 {
     uint64_t j = i + 64;
-    unsigned shift = 60 - (unsigned)__builtin_clzll(j); /* bits of the offset */
+    /* Bits of the offset. As an exclusive or it is one instruction. */
+    unsigned shift = (63 ^ (unsigned)__builtin_clzll(j)) - 3;
 
     *offset = j & (((uint64_t)1 << shift) - 1);
     return (uint32_t)(((shift - 3) << 3) + (j >> shift) - 8);

@@ -53,6 +53,10 @@ enum sobj_status sobj_list_new(size_t expected, struct sobj_object **out);
 /* Returns: OK and the value, or NOT_FOUND. */
 enum sobj_status sobj_list_get(struct sobj_object *l, int64_t index,
                                struct sobj_out *out);
+/* Returns: the word of an item; SOBJ_NO_CELL: there is none. An immediate is the value. A
+ * pointer may be gone by now: all it is good for is to compare it with one that the
+ * caller has a reference to, which therefore names the same value. */
+sobj_cell sobj_list_look(struct sobj_object *l, int64_t index);
 /* Gets up to `n` items from `index` (not below 0) on, each at a moment of its own, but
  * all of one body: a shift that happens meanwhile is seen by all of them or none.
  * `take` of `outs[k]` is called as in sobj_list_get. Returns: how many there were. */

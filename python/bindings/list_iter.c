@@ -57,15 +57,16 @@ static PyObject *iter_next(PyObject *op)
 {
     ListIter *self = (ListIter *)op;
     int64_t index = index_load(self);
-    struct sobj_value_out out;
+    PyObject *item;
 
     if (index < 0)
         return NULL;
-    sobj_value_out_init(&out, self->list->state);
-    if (sobj_list_get(self->list->core, index, &out.out) != SOBJ_OK)
-        return exhausted(self);
-    index_store(self, index + self->step);
-    return sobj_value_out_finish(&out);
+    item = sobj_list_item(self->list, index);
+    if (item != NULL || PyErr_Occurred())
+        index_store(self, index + self->step);
+    else
+        exhausted(self);
+    return item;
 }
 
 PyDoc_STRVAR(length_hint_doc,

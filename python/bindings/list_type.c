@@ -13,7 +13,7 @@
 
 /* ---- reading */
 
-PyObject *sobj_list_item(SobjHandle *self, int64_t index)
+PyObject *sobj_list_item_slow(SobjHandle *self, int64_t index)
 {
     struct sobj_value_out out;
 
@@ -62,7 +62,7 @@ static PyObject *list_subscript(PyObject *self, PyObject *item)
 {
     int64_t index;
 
-    if (PyIndex_Check(item))
+    if (__builtin_expect(PyLong_CheckExact(item) || PyIndex_Check(item), 1))
         return index_of(item, &index) < 0 ? NULL : item_or_error(self, index);
     if (PySlice_Check(item))
         return sobj_list_get_slice((SobjHandle *)self, item);

@@ -17,8 +17,18 @@ static inline bool sobj_list_check(PyObject *obj)
 
 /* Returns: the handle of a new, empty list; NULL with an exception. */
 PyObject *sobj_list_new_handle(struct sobj_state *state);
+PyObject *sobj_list_item_slow(SobjHandle *self, int64_t index);
 /* Returns: the item; NULL with an exception, or without one: the index is out of range. */
-PyObject *sobj_list_item(SobjHandle *self, int64_t index);
+static inline PyObject *sobj_list_item(SobjHandle *self, int64_t index)
+{
+    sobj_cell cell = sobj_list_look(self->core, index);
+
+    if (sobj_is_int(cell))
+        return PyLong_FromLong(sobj_to_int(cell));
+    if (sobj_is_float(cell))
+        return PyFloat_FromDouble(sobj_to_float(cell));
+    return cell != SOBJ_NO_CELL ? sobj_list_item_slow(self, index) : NULL;
+}
 /* Raises what a status that is not OK means; `out_of_range` is the message of NOT_FOUND.
  * Returns: NULL. */
 PyObject *sobj_list_raise(SobjHandle *self, enum sobj_status status,
