@@ -325,7 +325,7 @@ enum sobj_status sobj_list_new(size_t expected, struct sobj_object **out)
     struct sobj__list_body *body = NULL;
 
     if (l != NULL && expected <= SOBJ_LIST_MAX)
-        body = sobj__list_body_new(expected);
+        body = sobj__list_body_empty(expected);
     if (body != NULL) {
         memset(l, 0, sizeof *l);
         atomic_init(&l->root, body);

@@ -20,14 +20,21 @@ static size_t dir_bytes(uint32_t capacity)
            (size_t)capacity * sizeof(sobj__list_entry_t);
 }
 
-static struct sobj__list_segment *segment_new(uint32_t segment)
+/* The cells below place `filled` of the list may be anything. */
+static struct sobj__list_segment *segment_new(uint32_t segment, uint64_t filled)
 {
     uint64_t size = sobj__list_segment_size(segment);
+    uint64_t start = sobj__list_segment_start(segment);
+    uint64_t skip = filled <= start ? 0 : filled - start < size ? filled - start : size;
     struct sobj__list_segment *s =
-        sobj__alloc_zeroed(SOBJ_COUNT_BLOCKS, segment_bytes(size));
+        skip == 0 ? sobj__alloc_zeroed(SOBJ_COUNT_BLOCKS, segment_bytes(size))
+                  : sobj__alloc(SOBJ_COUNT_BLOCKS, segment_bytes(size));
 
-    if (s != NULL)
-        s->size = size;
+    if (s == NULL)
+        return NULL;
+    s->size = size;
+    for (uint64_t i = skip; skip != 0 && i < size; i++)
+        atomic_init(&s->cells[i], SOBJ_NO_CELL);
     return s;
 }
 
@@ -83,6 +90,7 @@ bool sobj__list_room_lacks(struct sobj__list_room *room,
 
     if (needed <= body->segments)
         return false;
+    room->filled = 0;
     room->first = body->segments;
     room->count = needed - body->segments;
     while (capacity < needed)
@@ -103,7 +111,7 @@ enum sobj_status sobj__list_room_alloc(struct sobj__list_room *room)
     }
     /* The largest first: if there is no memory for all of them, that shows at once. */
     for (uint32_t i = room->count; i-- != 0;) {
-        room->segments[i] = segment_new(room->first + i);
+        room->segments[i] = segment_new(room->first + i, room->filled);
         if (room->segments[i] == NULL) {
             sobj__list_room_free(room);
             return SOBJ_NO_MEMORY;
@@ -164,9 +172,59 @@ SOBJ_NOINLINE void sobj__list_trim(struct sobj__list_body *body, uint64_t len)
     }
 }
 
+/* ---- words */
+
+sobj__place_t *sobj__list_run(struct sobj__list_body *body, uint64_t at, uint64_t *n)
+{
+    uint64_t offset;
+    uint32_t segment = sobj__list_segment_of(at, &offset);
+    /* Relaxed: nobody changes the segments of these places. */
+    struct sobj__list_segment *s = sobj_load_relaxed(entry_of(body, segment));
+
+    if (*n > s->size - offset)
+        *n = s->size - offset;
+    return &s->cells[offset];
+}
+
+/* The same, as plain words. */
+static sobj_cell *words_at(struct sobj__list_body *body, uint64_t at, uint64_t *n)
+{
+    return (sobj_cell *)(void *)sobj__list_run(body, at, n);
+}
+
+void sobj__list_write(struct sobj__list_body *to, uint64_t at, const sobj_cell *words,
+                      uint64_t n)
+{
+    for (uint64_t run; n != 0; at += run, words += run, n -= run) {
+        run = n;
+        sobj_cell *cells = words_at(to, at, &run);
+        memcpy(cells, words, run * sizeof *words);
+    }
+}
+
+void sobj__list_read(struct sobj__list_body *from, uint64_t at, sobj_cell *words,
+                     uint64_t n)
+{
+    for (uint64_t run; n != 0; at += run, words += run, n -= run) {
+        run = n;
+        const sobj_cell *cells = words_at(from, at, &run);
+        memcpy(words, cells, run * sizeof *words);
+    }
+}
+
+void sobj__list_move(struct sobj__list_body *to, uint64_t at,
+                     struct sobj__list_body *from, uint64_t index, uint64_t n)
+{
+    for (uint64_t run; n != 0; at += run, index += run, n -= run) {
+        run = n;
+        const sobj_cell *cells = words_at(from, index, &run);
+        sobj__list_write(to, at, cells, run);
+    }
+}
+
 /* ---- life */
 
-struct sobj__list_body *sobj__list_body_new(uint64_t room)
+static struct sobj__list_body *body_new(uint64_t room, uint64_t filled)
 {
     struct sobj__list_body *body = sobj__alloc_aligned(SOBJ_COUNT_BLOCKS, sizeof *body);
     struct sobj__list_room lacks;
@@ -178,6 +236,7 @@ struct sobj__list_body *sobj__list_body_new(uint64_t room)
     body->capacity = SOBJ__LIST_DIR_FIRST;
     if (!sobj__list_room_lacks(&lacks, body, room))
         return body;
+    lacks.filled = filled;
     if (sobj__list_room_alloc(&lacks) != SOBJ_OK) {
         sobj__list_body_free(body);
         return NULL;
@@ -185,6 +244,13 @@ struct sobj__list_body *sobj__list_body_new(uint64_t room)
     sobj__list_room_install(&lacks, body);
     return body;
 }
+
+struct sobj__list_body *sobj__list_body_empty(uint64_t room)
+{
+    return body_new(room, 0);
+}
+
+struct sobj__list_body *sobj__list_body_new(uint64_t n) { return body_new(n, n); }
 
 void sobj__list_body_free(struct sobj__list_body *body)
 {
@@ -199,10 +265,10 @@ static void body_end(void *p)
     struct sobj__list_body *body = p;
     const struct sobj__list_range *drop = &body->drop;
 
-    for (uint64_t k = 0; k < drop->count; k++) {
-        sobj_cell c = sobj__list_peek(body, drop->start + k * drop->step);
-        if (sobj_is_pointer(c))
-            sobj_cell_unref(c);
+    for (uint64_t k = 0, run; k < drop->count; k += run) {
+        run = drop->step == 1 ? drop->count - k : 1;
+        const sobj_cell *words = words_at(body, drop->start + k * drop->step, &run);
+        sobj__list_cells_unref(words, run);
     }
     sobj__list_body_free(body);
 }
@@ -244,49 +310,4 @@ void sobj__list_body_retire(struct sobj__list_body *body, struct sobj__list_rang
 void sobj__list_body_retire_all(struct sobj__list_body *body)
 {
     sobj__list_body_retire(body, sobj__list_all(body));
-}
-
-/* ---- words */
-
-/* Returns: where place `at` lies, as plain words; `*n` is lowered to what lies in a row. */
-static sobj_cell *run_at(struct sobj__list_body *body, uint64_t at, uint64_t *n)
-{
-    uint64_t offset;
-    uint32_t segment = sobj__list_segment_of(at, &offset);
-    /* Relaxed: nobody changes the segments of these places. */
-    struct sobj__list_segment *s = sobj_load_relaxed(entry_of(body, segment));
-
-    if (*n > s->size - offset)
-        *n = s->size - offset;
-    return (sobj_cell *)(void *)&s->cells[offset];
-}
-
-void sobj__list_write(struct sobj__list_body *to, uint64_t at, const sobj_cell *words,
-                      uint64_t n)
-{
-    for (uint64_t run; n != 0; at += run, words += run, n -= run) {
-        run = n;
-        sobj_cell *cells = run_at(to, at, &run);
-        memcpy(cells, words, run * sizeof *words);
-    }
-}
-
-void sobj__list_read(struct sobj__list_body *from, uint64_t at, sobj_cell *words,
-                     uint64_t n)
-{
-    for (uint64_t run; n != 0; at += run, words += run, n -= run) {
-        run = n;
-        const sobj_cell *cells = run_at(from, at, &run);
-        memcpy(words, cells, run * sizeof *words);
-    }
-}
-
-void sobj__list_move(struct sobj__list_body *to, uint64_t at,
-                     struct sobj__list_body *from, uint64_t index, uint64_t n)
-{
-    for (uint64_t run; n != 0; at += run, index += run, n -= run) {
-        run = n;
-        const sobj_cell *cells = run_at(from, index, &run);
-        sobj__list_write(to, at, cells, run);
-    }
 }

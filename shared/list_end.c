@@ -2,6 +2,7 @@
 /* L3: changes at the end of the list: append, pop, extend, and exchanges of the whole
  * content. Contract: sharedobj/list.h; invariants: list_internal.h.
  */
+#include "alloc.h"
 #include "list_internal.h"
 
 /* Private to this file: the caller has something to do and comes again. */
@@ -175,10 +176,15 @@ static enum sobj_status extend_closed(struct sobj_object *obj, const sobj_cell *
         sobj__list_room_free(&room);
     }
     if (status == SOBJ_OK) {
-        for (size_t i = 0; i < n; i++)
-            /* Release: a reader whose section began during the gate's grace period may
-             * have a word from before a removal, and must see the lowering (I3, I9). */
-            sobj_store_release(sobj__list_place(s.old, s.len + i), cells[i]);
+        for (uint64_t i = 0, run; i < n; i += run) {
+            run = n - i;
+            sobj__place_t *places = sobj__list_run(s.old, s.len + i, &run);
+            for (uint64_t k = 0; k < run; k++)
+                /* Release: a reader whose section began during the gate's grace period
+                 * may have a word from before a removal, and must see the lowering
+                 * (I3, I9). */
+                sobj_store_release(&places[k], cells[i + k]);
+        }
         SOBJ_PAUSE("list.extend");
         /* Release: publishes the items; pairs with the loads in list_word. Nobody else
          * writes the word. */
@@ -412,6 +418,79 @@ enum sobj_status sobj_list_replace(struct sobj_object *l, const sobj_cell *cells
     }
     if (status != SOBJ_OK)
         sobj__list_cells_unref(cells, n);
+    return status;
+}
+
+/* ---- drafts: bodies that are nobody's content yet */
+
+SOBJ_INLINE struct sobj__list_body *body_of(struct sobj_list_draft *draft)
+{
+    return (struct sobj__list_body *)(void *)draft;
+}
+
+struct sobj_list_draft *sobj_list_draft_new(size_t n)
+{
+    struct sobj__list_body *body = n <= SOBJ_LIST_MAX ? sobj__list_body_new(n) : NULL;
+
+    if (body != NULL)
+        atomic_init(&body->word, n);
+    return (struct sobj_list_draft *)(void *)body;
+}
+
+sobj_cell *sobj_list_draft_row(struct sobj_list_draft *draft, size_t at, size_t *n)
+{
+    uint64_t run = *n;
+    sobj__place_t *places = sobj__list_run(body_of(draft), at, &run);
+
+    *n = (size_t)run;
+    return (sobj_cell *)(void *)places;
+}
+
+void sobj_list_draft_free(struct sobj_list_draft *draft)
+{
+    sobj__list_body_free(body_of(draft));
+}
+
+/* The list is not empty any more: appends what the draft says, as words. */
+static SOBJ_NOINLINE enum sobj_status extend_by_copy(struct sobj_object *l,
+                                                     struct sobj__list_body *body)
+{
+    size_t n = (size_t)sobj__list_all(body).count;
+    sobj_cell *cells = sobj__alloc(SOBJ_COUNT_BLOCKS, n * sizeof *cells);
+    enum sobj_status status = SOBJ_NO_MEMORY;
+
+    if (cells == NULL) {
+        sobj__list_body_drop(body);
+    } else {
+        sobj__list_read(body, 0, cells, n);
+        sobj__list_body_free(body);
+        status = sobj_list_extend(l, cells, n);
+        sobj__free(SOBJ_COUNT_BLOCKS, cells, n * sizeof *cells);
+    }
+    return status;
+}
+
+enum sobj_status sobj_list_extend_draft(struct sobj_object *l,
+                                        struct sobj_list_draft *draft)
+{
+    struct sobj__list_body *body = body_of(draft);
+    enum sobj_status status = sobj__list_swap(sobj__list_of(l), body, true);
+
+    if (status == SOBJ_MISMATCH)
+        return extend_by_copy(l, body);
+    if (status != SOBJ_OK)
+        sobj__list_body_drop(body);
+    return status;
+}
+
+enum sobj_status sobj_list_replace_draft(struct sobj_object *l,
+                                         struct sobj_list_draft *draft)
+{
+    struct sobj__list_body *body = body_of(draft);
+    enum sobj_status status = sobj__list_swap(sobj__list_of(l), body, false);
+
+    if (status != SOBJ_OK)
+        sobj__list_body_drop(body);
     return status;
 }
 

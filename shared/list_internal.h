@@ -188,6 +188,10 @@ SOBJ_INLINE uint64_t sobj__list_segment_size(uint32_t segment)
 {
     return (uint64_t)8 << (segment >> 3);
 }
+SOBJ_INLINE uint64_t sobj__list_segment_start(uint32_t segment)
+{
+    return ((uint64_t)(8 + (segment & 7)) << (3 + (segment >> 3))) - 64;
+}
 /* Returns: how many segments so many items take. */
 SOBJ_INLINE uint32_t sobj__list_segments_for(uint64_t items)
 {
@@ -239,7 +243,10 @@ SOBJ_INLINE enum sobj_status sobj__list_begin(struct sobj__list *l)
 /* ---- bodies (list_body.c) */
 
 /* Returns: a body without items that has room for so many, or NULL. */
-struct sobj__list_body *sobj__list_body_new(uint64_t room);
+struct sobj__list_body *sobj__list_body_empty(uint64_t room);
+/* The same, to be filled: its first `n` cells may be anything, and are written before
+ * anybody else sees them; those beyond are empty. */
+struct sobj__list_body *sobj__list_body_new(uint64_t n);
 /* Frees it, not its items. */
 void sobj__list_body_free(struct sobj__list_body *body);
 /* Drops all items and frees it. Needs: nobody else has it. */
@@ -262,6 +269,7 @@ size_t sobj__list_body_bytes(const struct sobj__list_body *body);
 struct sobj__list_room {
     uint32_t first, count;
     uint32_t capacity;          /* of a directory; 0: the one there is large enough */
+    uint64_t filled;            /* the cells below that need not be empty */
     struct sobj__list_dir *dir; /* or NULL */
     struct sobj__list_segment *segments[SOBJ__LIST_DIR_MAX];
 };
@@ -279,6 +287,9 @@ void sobj__list_room_free(struct sobj__list_room *room);
  * and that the cells beyond `len` are empty. */
 void sobj__list_trim(struct sobj__list_body *body, uint64_t len);
 
+/* Returns: where place `at` lies; `*n` is lowered to what lies in a row. Needs: nobody
+ * changes the segments of these places, which exist. */
+sobj__place_t *sobj__list_run(struct sobj__list_body *body, uint64_t at, uint64_t *n);
 /* Words in and out, in runs, without any order. Needs: nobody changes these places; they
  * exist; for `to`: nobody else has the body. */
 void sobj__list_write(struct sobj__list_body *to, uint64_t at, const sobj_cell *words,

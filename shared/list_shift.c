@@ -3,6 +3,8 @@
  * body is built beside the old one, and one store puts it in its place (I7). Contract:
  * sharedobj/list.h; invariants: list_internal.h.
  */
+#include <string.h>
+
 #include "alloc.h"
 #include "list_internal.h"
 
@@ -407,36 +409,36 @@ static bool unchanged(const struct sobj__list_shift *s,
 {
     if (s->len != copy->len)
         return false;
-    for (uint64_t i = 0; i < s->len; i++)
-        if (sobj__list_peek(s->old, i) != copy->cells[i])
+    for (uint64_t i = 0, run; i < s->len; i += run) {
+        run = s->len - i;
+        /* As plain words: nobody changes them. */
+        const void *words = sobj__list_run(s->old, i, &run);
+        if (memcmp(words, &copy->cells[i], run * sizeof *copy->cells) != 0)
             return false;
+    }
     return true;
 }
 
 enum sobj_status sobj_list_permute(struct sobj_object *obj,
                                    const struct sobj_list_copy *copy,
-                                   const uint64_t *order)
+                                   const sobj_cell *cells)
 {
+    struct sobj__list_body *fresh = sobj__list_body_of(cells, copy->len);
     struct sobj__list_shift s;
-    struct sobj__list_body *fresh = NULL;
-    enum sobj_status status = sobj__list_shift_begin(&s, obj, false);
+    enum sobj_status status;
 
-    if (status != SOBJ_OK)
-        return status;
-    if (!unchanged(&s, copy)) {
-        status = SOBJ_MISMATCH;
-    } else {
-        fresh = sobj__list_body_new(s.len);
-        status = fresh != NULL ? SOBJ_OK : SOBJ_NO_MEMORY;
-    }
-    if (fresh == NULL) {
+    if (fresh == NULL)
+        return SOBJ_NO_MEMORY;
+    status = sobj__list_shift_begin(&s, obj, false);
+    if (status == SOBJ_OK && !unchanged(&s, copy)) {
         sobj__list_shift_leave(&s);
-        return status;
+        status = SOBJ_MISMATCH;
     }
-    for (uint64_t i = 0; i < s.len; i++)
-        sobj__list_poke(fresh, i, copy->cells[order[i]]);
-    sobj__list_shift_end(&s, fresh, s.len, nothing);
-    return SOBJ_OK;
+    if (status == SOBJ_OK)
+        sobj__list_shift_end(&s, fresh, s.len, nothing);
+    else
+        sobj__list_body_free(fresh);
+    return status;
 }
 
 /* Takes `n` references to each item. */

@@ -120,6 +120,24 @@ enum sobj_status sobj_list_clear(struct sobj_object *l);
  * cells are consumed in any case. */
 enum sobj_status sobj_list_replace(struct sobj_object *l, const sobj_cell *cells,
                                    size_t n);
+
+/* ---- drafts: many cells, in the form in which a list keeps them. A draft that becomes the
+ * content of a list is not copied for that. */
+struct sobj_list_draft;
+/* Returns: a draft of `n` cells, which are anything; NULL on no memory. */
+struct sobj_list_draft *sobj_list_draft_new(size_t n);
+/* Returns: where cell `at` lies; `*n` is lowered to what lies in a row from there on.
+ * Needs: `at` is below the number of cells. */
+sobj_cell *sobj_list_draft_row(struct sobj_list_draft *draft, size_t at, size_t *n);
+/* Frees a draft, but no references that have been written to it. */
+void sobj_list_draft_free(struct sobj_list_draft *draft);
+/* As sobj_list_extend and sobj_list_replace. Need: all cells have been written. They are
+ * consumed in any case, and the draft, too. */
+enum sobj_status sobj_list_extend_draft(struct sobj_object *l,
+                                        struct sobj_list_draft *draft);
+enum sobj_status sobj_list_replace_draft(struct sobj_object *l,
+                                         struct sobj_list_draft *draft);
+
 /* Returns: OK, NO_MEMORY, FROZEN. */
 enum sobj_status sobj_list_reverse(struct sobj_object *l);
 /* Makes it `times` as long, by repetition; 0 clears. Returns: OK, NO_MEMORY, FULL,
@@ -142,11 +160,10 @@ enum sobj_status sobj_list_copy_init(struct sobj_list_copy *copy, struct sobj_ob
                                      const struct sobj_slice *slice);
 void sobj_list_copy_fini(struct sobj_list_copy *copy);
 /* If the content of the list is still that of the copy (cell by cell the same word),
- * makes it copy[order[0]], copy[order[1]], ... `order` is a permutation of 0 .. len-1.
- * This is how a host sorts: with nothing held. Returns: OK, MISMATCH, NO_MEMORY, FROZEN.
- */
+ * makes it `cells`, which are the words of the copy in another order. This is how a host
+ * sorts: with nothing held. Returns: OK, MISMATCH, NO_MEMORY, FROZEN. */
 enum sobj_status sobj_list_permute(struct sobj_object *l,
                                    const struct sobj_list_copy *copy,
-                                   const uint64_t *order);
+                                   const sobj_cell *cells);
 
 #endif

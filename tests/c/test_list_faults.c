@@ -89,6 +89,32 @@ static enum sobj_status replace(struct sobj_object *l, const sobj_cell *cells)
 {
     return sobj_list_replace(l, cells, MANY);
 }
+/* Returns: a draft of these cells, which are dropped if there is no memory for it. */
+static struct sobj_list_draft *draft_of(const sobj_cell *cells, size_t n)
+{
+    struct sobj_list_draft *draft = sobj_list_draft_new(n);
+
+    for (size_t at = 0, run; draft != NULL && at < n; at += run) {
+        run = n - at;
+        sobj_cell *row = sobj_list_draft_row(draft, at, &run);
+        memcpy(row, cells + at, run * sizeof *row);
+    }
+    for (size_t i = 0; draft == NULL && i < n; i++)
+        sobj_cell_unref(cells[i]);
+    return draft;
+}
+static enum sobj_status extend_by_draft(struct sobj_object *l, const sobj_cell *cells)
+{
+    struct sobj_list_draft *draft = draft_of(cells, MANY);
+
+    return draft != NULL ? sobj_list_extend_draft(l, draft) : SOBJ_NO_MEMORY;
+}
+static enum sobj_status replace_by_draft(struct sobj_object *l, const sobj_cell *cells)
+{
+    struct sobj_list_draft *draft = draft_of(cells, MANY);
+
+    return draft != NULL ? sobj_list_replace_draft(l, draft) : SOBJ_NO_MEMORY;
+}
 static enum sobj_status insert(struct sobj_object *l, const sobj_cell *cells)
 {
     drop(cells, 1);
@@ -167,15 +193,15 @@ static enum sobj_status clear(struct sobj_object *l, const sobj_cell *cells)
 static enum sobj_status copy_and_permute(struct sobj_object *l, const sobj_cell *cells)
 {
     struct sobj_list_copy copy;
-    uint64_t order[N];
+    sobj_cell turned[N];
     enum sobj_status status = sobj_list_copy_init(&copy, l, NULL);
 
     drop(cells, 0);
     if (status != SOBJ_OK)
         return status;
     for (uint64_t i = 0; i < N; i++)
-        order[i] = N - 1 - i;
-    status = sobj_list_permute(l, &copy, order);
+        turned[i] = copy.cells[N - 1 - i];
+    status = sobj_list_permute(l, &copy, turned);
     sobj_list_copy_fini(&copy);
     return status;
 }
@@ -186,6 +212,8 @@ static void test_faults(void)
         {extend_some, "extend by some"},
         {extend_many, "extend by many"},
         {replace, "replace"},
+        {extend_by_draft, "extend by a draft"},
+        {replace_by_draft, "replace by a draft"},
         {insert, "insert"},
         {assign, "assign"},
         {assign_step, "assign with a step"},
@@ -211,7 +239,6 @@ static void test_frozen(void)
     struct sobj_object *l = list_with(N);
     struct sobj_slice front = {0, 2, 1}, end = {5, INT64_MAX, 1}, none = {3, 3, 1};
     struct sobj_list_copy copy, half;
-    const uint64_t order[N] = {0};
     struct number_out out = number_out();
     uint64_t have;
     sobj_cell sum;
@@ -247,8 +274,14 @@ static void test_frozen(void)
     REFUSED(sobj_list_reverse(l));
     REFUSED(sobj_list_repeat(l, 0));
     REFUSED(sobj_list_repeat(l, 1));
-    REFUSED(sobj_list_permute(l, &copy, order));
+    REFUSED(sobj_list_permute(l, &copy, copy.cells));
     sobj_cell many[1100];
+    for (int i = 0; i < 1100; i++)
+        many[i] = cell_of(i);
+    REFUSED(sobj_list_extend_draft(l, draft_of(many, 1100)));
+    for (int i = 0; i < 1100; i++)
+        many[i] = cell_of(i);
+    REFUSED(sobj_list_replace_draft(l, draft_of(many, 1100)));
     for (int i = 0; i < 1100; i++)
         many[i] = cell_of(i);
     REFUSED(sobj_list_assign(l, &front, many, 1100, &have));
