@@ -94,10 +94,9 @@ static inline int cells_put_object(struct sobj_state *state, struct sobj_cells *
 #define AHEAD 32
 
 /* Encodes the objects for which that takes no call, up to the first other one. No code
- * runs meanwhile. Needs: room for all. */
-static void put_common(struct sobj_cells *c, PyObject *const *items, size_t n)
+ * runs meanwhile. Returns: how many. */
+static size_t encode_common(sobj_cell *cells, PyObject *const *items, size_t n)
 {
-    sobj_cell *cells = c->cells + c->count;
     size_t i = 0;
 
     while (i < n && sobj_encode_fast(items[i], &cells[i])) {
@@ -105,7 +104,13 @@ static void put_common(struct sobj_cells *c, PyObject *const *items, size_t n)
         if (i + AHEAD < n) /* the value, which begins after the header */
             __builtin_prefetch(items[i + AHEAD] + 1);
     }
-    c->count += i;
+    return i;
+}
+
+/* The same, at the end of the cells. Needs: room for all. */
+static void put_common(struct sobj_cells *c, PyObject *const *items, size_t n)
+{
+    c->count += encode_common(c->cells + c->count, items, n);
 }
 
 static int gather_tuple(struct sobj_state *state, PyObject *tuple, struct sobj_cells *c)
@@ -261,6 +266,48 @@ int sobj_cells_gather(struct sobj_state *state, PyObject *source, struct sobj_ce
     if (result < 0)
         sobj_cells_drop(c);
     return result;
+}
+
+/* ---- in, without a copy */
+
+#define DRAFT_MIN 2048 /* below that a copy is cheaper than what a draft needs */
+
+/* Returns: a draft of these objects, if all of them are common ones; else NULL. */
+static struct sobj_list_draft *draft_of(PyObject *const *items, size_t n)
+{
+    struct sobj_list_draft *draft = NULL;
+    sobj_cell first;
+
+    if (n >= DRAFT_MIN && sobj_encode_fast(items[0], &first))
+        draft = sobj_list_draft_new(n);
+    for (size_t at = 0, run; draft != NULL && at < n; at += run) {
+        run = n - at;
+        sobj_cell *row = sobj_list_draft_row(draft, at, &run);
+        if (encode_common(row, items + at, run) < run) {
+            sobj_list_draft_free(draft); /* there are no references in it */
+            draft = NULL;
+        }
+    }
+    return draft;
+}
+
+struct sobj_list_draft *sobj_cells_draft(PyObject *source)
+{
+    struct sobj_list_draft *draft;
+
+    if (PyTuple_CheckExact(source))
+        return draft_of(PySequence_Fast_ITEMS(source),
+                        (size_t)PyTuple_GET_SIZE(source));
+    if (!PyList_CheckExact(source))
+        return NULL;
+#ifdef Py_GIL_DISABLED
+    Py_BEGIN_CRITICAL_SECTION(source); /* as in gather_list */
+#endif
+    draft = draft_of(PySequence_Fast_ITEMS(source), (size_t)PyList_GET_SIZE(source));
+#ifdef Py_GIL_DISABLED
+    Py_END_CRITICAL_SECTION();
+#endif
+    return draft;
 }
 
 /* ---- out */

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* SharedList.sort(): by list.sort of Python's own, with nothing held.
+/* SharedList.sort(), with nothing held.
  *
  *     copy of one moment -> objects -> keys -> list.sort of the indexes by their keys
- *     -> the order, which the core applies if the content is still that of the copy
+ *     -> the words in that order, which the core takes if its content is still the copy
+ *
+ * Without a key, ints, floats and strs need no objects for that (list_order.c).
  *
  * If it is not, all begins anew: what is sorted is the content of one moment, and no
  * change of another thread is lost. Each round that fails has been overtaken by another
@@ -154,13 +156,50 @@ static uint64_t *sorted_order(struct sobj_state *state,
     return order;
 }
 
-/* Returns: 1: sorted; 0: the list has been changed meanwhile; -1 with an exception. `len`
- * is how long it was. */
+/* As sobj_cells_sorted, for values of any kind. */
+static int sort_objects(struct sobj_state *state, const struct sobj_list_copy *copy,
+                        PyObject *key, PyObject *reverse, sobj_cell **sorted)
+{
+    uint64_t *order = sorted_order(state, copy, key, reverse);
+
+    /* The words take the places of their indexes. */
+    for (uint64_t i = 0; order != NULL && i < copy->len; i++)
+        order[i] = copy->cells[order[i]];
+    *sorted = order;
+    return order != NULL ? 1 : -1;
+}
+_Static_assert(sizeof(sobj_cell) == sizeof(uint64_t), "in place");
+
+/* Returns: 1: sorted; 0: the list has been changed meanwhile; -1 with an exception. */
+static int sort_copy(SobjHandle *self, const struct sobj_list_copy *copy, PyObject *key,
+                     PyObject *reverse)
+{
+    enum sobj_status status = SOBJ_OK;
+    sobj_cell *sorted = NULL;
+    int result = 0;
+
+    if (key == Py_None && (reverse == Py_True || reverse == Py_False))
+        result = sobj_cells_sorted(copy->cells, (size_t)copy->len, reverse == Py_True,
+                                   &sorted);
+    if (result == 0)
+        result = sort_objects(self->state, copy, key, reverse, &sorted);
+    if (result < 0)
+        return -1;
+    if (sorted != NULL)
+        status = sobj_list_permute(self->core, copy, sorted);
+    PyMem_RawFree(sorted);
+    if (status == SOBJ_OK || status == SOBJ_MISMATCH)
+        return status == SOBJ_OK;
+    sobj_list_none(self, status);
+    return -1;
+}
+
+/* The same, in one round. `len` is how long the list was. */
 static int sort_once(SobjHandle *self, PyObject *key, PyObject *reverse, uint64_t *len)
 {
     struct sobj_list_copy copy;
     enum sobj_status status;
-    uint64_t *order;
+    int result;
 
     if (sobj_list_frozen(self->core)) {
         sobj_list_none(self, SOBJ_FROZEN);
@@ -172,16 +211,9 @@ static int sort_once(SobjHandle *self, PyObject *key, PyObject *reverse, uint64_
         return -1;
     }
     *len = copy.len;
-    order = sorted_order(self->state, &copy, key, reverse);
-    if (order != NULL)
-        status = sobj_list_permute(self->core, &copy, order);
-    PyMem_RawFree(order);
+    result = sort_copy(self, &copy, key, reverse);
     sobj_list_copy_fini(&copy);
-    if (order == NULL)
-        return -1;
-    if (status != SOBJ_OK && status != SOBJ_MISMATCH)
-        sobj_list_none(self, status);
-    return status == SOBJ_OK ? 1 : status == SOBJ_MISMATCH ? 0 : -1;
+    return result;
 }
 
 PyObject *sobj_list_sort(PyObject *op, PyObject *const *args, Py_ssize_t count,

@@ -48,6 +48,9 @@ struct sobj_cells {
 /* Encodes what an iterable gives; the content of a SharedList is that of one moment.
  * Returns: 0; -1 with an exception, and nothing is held. */
 int sobj_cells_gather(struct sobj_state *state, PyObject *source, struct sobj_cells *c);
+/* Returns: a draft of the content of a long plain list or tuple, if it is all numbers and
+ * the like; else NULL, without an exception, and sobj_cells_gather is to be asked. */
+struct sobj_list_draft *sobj_cells_draft(PyObject *source);
 /* Frees the memory. The references went to the core, which consumes them in any case. */
 void sobj_cells_given(struct sobj_cells *c);
 /* Drops the references too. */
@@ -151,6 +154,14 @@ extern const char sobj_list_freeze_doc[];
     {                                                                                  \
         Py_sq_inplace_repeat, sobj_list_inplace_times                                  \
     }
+
+/* ---- list_order.c */
+
+/* Sorts cells that are all ints, all floats, or all strs, without making objects of them;
+ * lets go of the GIL meanwhile. Returns: 1 and the words in raw memory, or NULL: they are
+ * in order already; 0: they are something else; -1 with an exception. */
+int sobj_cells_sorted(const sobj_cell *cells, size_t n, bool reverse,
+                      sobj_cell **sorted);
 
 /* ---- list_sort.c */
 PyObject *sobj_list_sort(PyObject *self, PyObject *const *args, Py_ssize_t count,

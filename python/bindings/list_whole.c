@@ -10,26 +10,36 @@ const char sobj_list_extend_doc[] = PyDoc_STR("extend($self, iterable, /)\n--\n\
               "All is converted before anything changes, so an error leaves the list as\n"
               "it was. The content of a SharedList is taken as it is at one moment.");
 
-/* Gives what `iterable` has to an action of the core. Returns: None; NULL with an
- * exception. */
-static PyObject *give_all(PyObject *op, PyObject *iterable,
-                          enum sobj_status (*action)(struct sobj_object *l,
-                                                     const sobj_cell *cells, size_t n))
+/* What to do with many cells. */
+struct action {
+    enum sobj_status (*cells)(struct sobj_object *l, const sobj_cell *cells, size_t n);
+    enum sobj_status (*draft)(struct sobj_object *l, struct sobj_list_draft *draft);
+};
+
+/* Gives what `iterable` has to an action of the core. `drafted`: a draft helps. Returns:
+ * None; NULL with an exception. */
+static PyObject *give_all(PyObject *op, PyObject *iterable, const struct action *action,
+                          bool drafted)
 {
     SobjHandle *self = (SobjHandle *)op;
+    struct sobj_list_draft *draft = drafted ? sobj_cells_draft(iterable) : NULL;
     struct sobj_cells cells;
     enum sobj_status status;
 
+    if (draft != NULL)
+        return sobj_list_none(self, action->draft(self->core, draft));
     if (sobj_cells_gather(self->state, iterable, &cells) < 0)
         return NULL;
-    status = action(self->core, cells.cells, cells.count);
+    status = action->cells(self->core, cells.cells, cells.count);
     sobj_cells_given(&cells);
     return sobj_list_none(self, status);
 }
 
 PyObject *sobj_list_add_all(PyObject *self, PyObject *iterable)
 {
-    return give_all(self, iterable, sobj_list_extend);
+    static const struct action extend = {sobj_list_extend, sobj_list_extend_draft};
+
+    return give_all(self, iterable, &extend, sobj_list_len(sobj_handle_core(self)) == 0);
 }
 
 const char sobj_list_replace_doc[] = PyDoc_STR("replace($self, iterable, /)\n--\n\n"
@@ -40,7 +50,9 @@ const char sobj_list_replace_doc[] = PyDoc_STR("replace($self, iterable, /)\n--\
 
 PyObject *sobj_list_replace_all(PyObject *self, PyObject *iterable)
 {
-    return give_all(self, iterable, sobj_list_replace);
+    static const struct action replace = {sobj_list_replace, sobj_list_replace_draft};
+
+    return give_all(self, iterable, &replace, true);
 }
 
 const char sobj_list_clear_doc[] =
