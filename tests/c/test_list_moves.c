@@ -179,6 +179,14 @@ static void list_is_not_empty_any_more(void)
     pause_end(&p);
     ok(x.status == SOBJ_OK && sobj_list_len(l) == 2001 && list_at(l, 0) == 1,
        "an item that came before it stays");
+    sobj_list_clear(l);
+    ok(pause_at(&p, "list.swapping", 0, job_extend_draft, &x),
+       "a draft for no items stops");
+    list_push(l, 1);
+    pause_end(&p);
+    ok(x.status == SOBJ_OK && sobj_list_len(l) == 2001 && list_at(l, 0) == 1 &&
+           list_at(l, 2000) == 2099,
+       "an item that came before it stays, too");
     end(l, &b, "a large block");
 }
 

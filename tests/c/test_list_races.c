@@ -40,6 +40,25 @@ static void reader_of_a_removed_item(void)
     end(l, &b, "reader of a removed item");
 }
 
+/* As above, for who takes the word alone. */
+static void looker_at_a_removed_item(void)
+{
+    struct balance b = balance_begin();
+    struct sobj_object *l = list_with(3);
+    struct job r = {.l = l, .index = 2}, a = {.l = l, .value = 7};
+    struct pause p, q;
+
+    ok(pause_at(&p, "list.get", 0, job_look, &r), "a looker stops before the place");
+    list_pop(l);
+    ok(pause_at(&q, "list.append", 0, job_push, &a), "another item is nearly appended");
+    pause_go(&p);
+    ok(r.sum == SOBJ_NO_CELL, "nobody sees it");
+    pause_end(&q);
+    pause_end(&p);
+    ok(sobj_list_look(l, 2) != SOBJ_NO_CELL, "until it is appended");
+    end(l, &b, "looker at a removed item");
+}
+
 static void remover_stops(void)
 {
     struct balance b = balance_begin();
@@ -503,6 +522,7 @@ int main(void)
     alarm(HANG_SECONDS);
     tap_begin();
     reader_of_a_removed_item();
+    looker_at_a_removed_item();
     remover_stops();
     reader_of_many();
     storer_to_a_removed_item();

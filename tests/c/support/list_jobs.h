@@ -29,6 +29,13 @@ static inline void job_get(void *context)
     j->status = sobj_list_get(j->l, j->index, &j->out.out);
 }
 
+static inline void job_look(void *context)
+{
+    struct job *j = context;
+
+    j->sum = sobj_list_look(j->l, j->index);
+}
+
 static inline void take_slowly(struct sobj_out *out)
 {
     SOBJ_PAUSE("list.taken");
@@ -109,6 +116,18 @@ static inline void job_extend(void *context)
     struct job *j = context;
 
     j->status = list_extend(j->l, j->value, j->count);
+}
+
+static inline void job_extend_draft(void *context)
+{
+    struct job *j = context;
+    struct sobj_list_draft *draft = sobj_list_draft_new(j->count);
+
+    for (size_t i = 0, one; i < j->count; i++) {
+        one = 1;
+        *sobj_list_draft_row(draft, i, &one) = cell_of(j->value + (int64_t)i);
+    }
+    j->status = sobj_list_extend_draft(j->l, draft);
 }
 
 static inline void job_pop(void *context)
