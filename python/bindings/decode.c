@@ -227,15 +227,13 @@ PyObject *sobj_plain_list(size_t n)
 {
 #ifdef Py_GIL_DISABLED
     /* PyList_New(n) that finds no memory for the items frees, on 3.13, those that the
-     * list object had in its last life once more. None needs no count. */
-    PyObject *nones = PyTuple_New((Py_ssize_t)n), *list;
+     * list object had in its last life once more; repeating does not. None needs no
+     * count. */
+    PyObject *one = PyList_New(0), *list = NULL;
 
-    if (nones == NULL)
-        return NULL;
-    for (size_t i = 0; i < n; i++)
-        PyTuple_SET_ITEM(nones, (Py_ssize_t)i, Py_None);
-    list = PySequence_List(nones);
-    Py_DECREF(nones);
+    if (one != NULL && PyList_Append(one, Py_None) == 0)
+        list = PySequence_Repeat(one, (Py_ssize_t)n);
+    Py_XDECREF(one);
     return list;
 #else
     return PyList_New((Py_ssize_t)n);
