@@ -23,7 +23,7 @@ ROOT = HERE.parent
 BUILD = ROOT / "build" / "benchmarks"
 PYTHON = [
     *("atomic_int", "exact", "channel", "messages", "shared_dict", "large_dict", "busy_dict"),
-    *("shared_set", "shared_list", "shared_array", "immortal", "demo"),
+    *("shared_set", "shared_list", "busy_list", "shared_array", "immortal", "demo"),
 ]
 # Arguments, those of --quick, and what the program is linked with besides the core.
 C: dict[str, tuple[list[str], list[str], list[str]]] = {

@@ -27,11 +27,12 @@ def loop_of(body):
     space = {}
     exec(
         "def run(clock, times, d, keys):\n"
-        "  increment = getattr(d, 'increment', None)\n"
+        "  increment, append = getattr(d, 'increment', None), getattr(d, 'append', None)\n"
+        "  lock = getattr(d, 'lock', None)\n"
         "  begin = clock()\n"
         "  for _ in times:\n"
-        f"    {body}\n"
-        "  return clock() - begin\n",
+        + "".join(f"    {line}\n" for line in body.splitlines())
+        + "  return clock() - begin\n",
         space,
     )
     return space["run"]
@@ -50,12 +51,12 @@ def keep_busy(d, keys, body, state):
         run(time.thread_time, range(20), d, keys)
 
 
-def alone(d, keys, body):
+def alone(d, keys, body, clock=time.thread_time):
     run = loop_of(body)
-    return lambda loops: run(time.thread_time, range(loops), d, keys)
+    return lambda loops: run(clock, range(loops), d, keys)
 
 
-def in_company(place, body, d, keys, their_d, their_keys):
+def in_company(place, body, d, keys, their_d, their_keys, clock=time.thread_time):
     """Our loop, while another one runs it through `their_d` on `their_keys`."""
     run = loop_of(body)
 
@@ -68,7 +69,7 @@ def in_company(place, body, d, keys, their_d, their_keys):
             other = threading.Thread(target=keep_busy, args=arguments)
             other.start()
         state.wait(0)
-        took = run(time.thread_time, range(loops), d, keys)
+        took = run(clock, range(loops), d, keys)
         state.set(2)
         other.join()
         return took
