@@ -8,10 +8,9 @@
  */
 #include "dict_cache.h"
 
-#include <stddef.h>
-
 #include "dict_type.h"
 #include "errors.h"
+#include "ready.h"
 
 /* ---- reading */
 
@@ -77,29 +76,6 @@ int sobj_cache_has_slow(DictHandle *self, PyObject *key)
     return status < 0 ? -1 : status == SOBJ_OK;
 }
 
-/* A value on its way out through a pin. */
-struct pinned_out {
-    struct sobj_value_out value;
-    sobj_cell expected; /* keep this one; 0: none */
-    bool kept;          /* it came, and a reference was taken for a ready object */
-};
-
-static void pinned_take(struct sobj_out *out)
-{
-    struct pinned_out *p = (struct pinned_out *)(void *)out;
-
-    sobj_value_take(out);
-    if (out->cell != p->expected || !sobj_is_blob(out->cell) ||
-        sobj_cell_is_hosted(out->cell))
-        return;
-    struct sobj_blob *b = sobj_to_blob(out->cell);
-    if (b->edges == 0 && sobj_blob_size(b) <= SOBJ_CACHE_READY_MAX) {
-        sobj_cell_ref(out->cell);
-        p->kept = true;
-    }
-}
-_Static_assert(offsetof(struct pinned_out, value.out) == 0, "pinned_take needs it");
-
 /* Gives the entry of `key` a ready object for the blob `cell`, of which the caller has a
  * reference; `object` is NULL if it could not be made. */
 static void keep_ready(DictHandle *self, PyObject *key, sobj_cell cell,
@@ -123,12 +99,11 @@ static PyObject *get_pointer(DictHandle *self, PyObject *key, struct sobj_dict_c
                              struct sobj_cache_entry *e)
 {
     struct sobj_cache_old old = {SOBJ_NO_CELL, NULL};
-    struct pinned_out p = {.expected = SOBJ_NO_CELL, .kept = false};
+    struct sobj_kept_out p;
     PyObject *object;
     sobj_cell cell;
 
-    sobj_value_out_init(&p.value, self->handle.state);
-    p.value.out.take = pinned_take;
+    sobj_kept_out_init(&p, self->handle.state, SOBJ_NO_CELL);
     if (e->ready == NULL && sobj_is_blob(e->cell) && sobj_cache_bytes_wanted(c))
         p.expected = e->cell;
     if (sobj_dict_pin_get(self->handle.core, e->pin, c->content, &p.value.out) !=

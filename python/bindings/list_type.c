@@ -13,14 +13,19 @@
 
 /* ---- reading */
 
-PyObject *sobj_list_item_slow(SobjHandle *self, int64_t index)
+PyObject *sobj_list_item_slow(SobjHandle *self, int64_t index, sobj_cell cell)
 {
-    struct sobj_value_out out;
+    bool wanted = sobj_ready_wants(self->state, cell);
+    struct sobj_kept_out out;
+    PyObject *item;
 
-    sobj_value_out_init(&out, self->state);
-    if (sobj_list_get(self->core, index, &out.out) == SOBJ_OK)
-        return sobj_value_out_finish(&out);
-    return NULL;
+    sobj_kept_out_init(&out, self->state, wanted ? cell : SOBJ_NO_CELL);
+    if (sobj_list_get(self->core, index, &out.value.out) != SOBJ_OK)
+        return NULL;
+    item = sobj_value_out_finish(&out.value);
+    if (out.kept)
+        sobj_ready_keep(self->state, cell, item);
+    return item;
 }
 
 static PyObject *item_or_error(PyObject *self, int64_t index)

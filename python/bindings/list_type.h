@@ -5,6 +5,7 @@
 
 #include "convert.h"
 #include "handle.h"
+#include "ready.h"
 #include "sharedobj/list.h"
 
 static inline bool sobj_list_check(PyObject *obj)
@@ -17,17 +18,19 @@ static inline bool sobj_list_check(PyObject *obj)
 
 /* Returns: the handle of a new, empty list; NULL with an exception. */
 PyObject *sobj_list_new_handle(struct sobj_state *state);
-PyObject *sobj_list_item_slow(SobjHandle *self, int64_t index);
+PyObject *sobj_list_item_slow(SobjHandle *self, int64_t index, sobj_cell cell);
 /* Returns: the item; NULL with an exception, or without one: the index is out of range. */
 static inline PyObject *sobj_list_item(SobjHandle *self, int64_t index)
 {
     sobj_cell cell = sobj_list_look(self->core, index);
+    PyObject *ready;
 
-    if (sobj_is_int(cell))
-        return PyLong_FromLong(sobj_to_int(cell));
-    if (sobj_is_float(cell))
-        return PyFloat_FromDouble(sobj_to_float(cell));
-    return cell != SOBJ_NO_CELL ? sobj_list_item_slow(self, index) : NULL;
+    if (!sobj_is_pointer(cell))
+        return sobj_decode(self->state, cell);
+    if (cell == SOBJ_NO_CELL)
+        return NULL;
+    ready = sobj_ready_get(self->state, cell);
+    return ready != NULL ? ready : sobj_list_item_slow(self, index, cell);
 }
 /* Raises what a status that is not OK means; `out_of_range` is the message of NOT_FOUND.
  * Returns: NULL. */

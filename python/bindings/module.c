@@ -9,6 +9,7 @@
 #include "errors.h"
 #include "handle.h"
 #include "hooks.h"
+#include "ready.h"
 #include "registry.h"
 #include "state.h"
 #include "stats.h"
@@ -39,6 +40,7 @@ static int module_clear(PyObject *module)
         return 0;
     state->cleared = true;
     sobj_caches_flush(state);
+    sobj_ready_flush(state);
     if (state->local != NULL) {
         sobj_encoded_flush(state->local);
         sobj_known_ints_flush(state->local);
@@ -100,14 +102,15 @@ PyDoc_STRVAR(
     "Memory that other threads may still be reading is freed in batches; this\n"
     "waits until they have moved on (some microseconds, with the GIL released).\n"
     "It also drops what is kept by pickles whose lease has ended, and what the read\n"
-    "caches of this interpreter's SharedDict handles keep, and the ints that it has\n"
-    "read twice.");
+    "caches of this interpreter keep of its SharedDicts, SharedSets and SharedLists,\n"
+    "and the ints that it has read twice.");
 
 static PyObject *module_collect(PyObject *module, PyObject *unused)
 {
     struct sobj_state *state = sobj_state_of_module(module);
 
     sobj_caches_flush(state);
+    sobj_ready_flush(state);
     sobj_encoded_flush(state->local);
     sobj_known_ints_flush(state->local);
     sobj_collect();

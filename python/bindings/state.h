@@ -142,6 +142,7 @@ enum sobj_error {
     X(dict_keys) X(dict_values) X(dict_items) X(array_iterator) X(list_iterator)
 
 struct sobj_dict_cache;
+struct sobj_ready;
 
 struct sobj_state {
     PyObject *module; /* borrowed: the state is its memory; NULL before exec */
@@ -149,6 +150,8 @@ struct sobj_state {
     struct sobj_handle_shard handles[SOBJ_HANDLE_SHARDS];
     struct sobj_mutex caches_mutex;
     struct sobj_dict_cache *caches; /* of all handles; see dict_cache.h */
+    struct sobj_ready *ready;       /* NULL: none; guarded by the GIL; see ready.h */
+    unsigned ready_cold;
     /* new references, NULL when cleared */
     PyTypeObject *types[SOBJ_TYPES]; /* by enum sobj_type */
     PyObject *errors[SOBJ_ERRORS];   /* made when first needed; see errors.c */

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/* Ready objects: of what lies in a blob (a text, bytes, a tuple of such) the object that
+ * was made of it, so that who reads it again gets that one.
+ *
+ *   module's state ──> sets of two entries {cell, object}; ghosts of cells that came once
+ *
+ * The table is for all SharedLists of an interpreter: an item is found there by its word,
+ * whichever list it is in. SharedDict has caches of its own (dict_cache.h), by key.
+ *
+ *   Y1  An entry owns a reference to its blob. So no other blob can be at that address,
+ *       and a word that is equal names that very value, at whatever moment it was read.
+ *   Y2  An entry owns its object, which is plain (sobj_is_plain) and what the blob means:
+ *       so the same object may be given to everybody, and the collector need not know.
+ *   Y3  Letting go of a tuple may run any code. Whoever lets go of something does it last.
+ *   Y4  It is guarded by the GIL. Free-threaded there is none: threads that are given the
+ *       same object fight for its count.
+ *
+ * A blob is entered when it is read for the second time, as far as its ghost remembers
+ * (T. Johnson and D. Shasha, "2Q", 1994): to read what does not recur costs next to
+ * nothing, and writes nothing that others share. Where there is no room, one in some is
+ * entered all the same. What is kept of items that are gone: SOBJ_CACHE_BYTES_MAX at
+ * most, until others take their places, collect() is called or the module goes.
+ */
+#ifndef SOBJ_PY_READY_H
+#define SOBJ_PY_READY_H
+
+#include "convert.h"
+#include "state.h"
+
+/* ---- a value on its way out, of which a reference is wanted, too */
+
+struct sobj_kept_out {
+    struct sobj_value_out value;
+    sobj_cell expected; /* the blob of which a reference is wanted; 0: none */
+    bool kept; /* it came, is no larger than the caches keep, and leads nowhere:
+                         * the caller has a reference */
+};
+void sobj_kept_out_init(struct sobj_kept_out *out, struct sobj_state *state,
+                        sobj_cell expected);
+
+/* ---- the table */
+
+#define SOBJ__READY_SETS_LOG2 12
+#define SOBJ__READY_SETS ((size_t)1 << SOBJ__READY_SETS_LOG2)
+#define SOBJ__READY_GHOSTS ((size_t)1 << 14)
+
+struct sobj_ready_entry {
+    sobj_cell cell; /* 0: free */
+    PyObject *object;
+};
+struct sobj_ready {
+    struct sobj_ready_entry sets[SOBJ__READY_SETS][2];
+    uint16_t ghosts[SOBJ__READY_GHOSTS];
+    size_t bytes; /* of the blobs */
+    size_t hand;  /* where entries were last let go of to make room */
+    unsigned turn;
+};
+
+/* Blobs lie at even distances, which a multiplication alone does not spread. */
+static inline uint64_t sobj__ready_hash(sobj_cell cell)
+{
+    return (cell >> 4 ^ cell >> 15) * 0x9e3779b97f4a7c15u;
+}
+
+/* Returns: a new reference to the object of a blob; NULL: it is not ready. */
+static inline PyObject *sobj_ready_get(const struct sobj_state *state, sobj_cell cell)
+{
+    const struct sobj_ready_entry *e;
+
+    if (state->ready == NULL)
+        return NULL;
+    e = state->ready->sets[sobj__ready_hash(cell) >> (64 - SOBJ__READY_SETS_LOG2)];
+    e += e[1].cell == cell;
+    return e->cell == cell ? Py_NewRef(e->object) : NULL;
+}
+
+/* Returns: whether an object shall be kept for what the word names. */
+bool sobj_ready_wants(struct sobj_state *state, sobj_cell cell);
+/* Keeps an object (borrowed; NULL: it could not be made) for a blob. Consumes: the
+ * reference to the blob. */
+void sobj_ready_keep(struct sobj_state *state, sobj_cell cell, PyObject *object);
+/* Lets go of all. */
+void sobj_ready_flush(struct sobj_state *state);
+
+#endif
