@@ -15,7 +15,7 @@
 
 PyObject *sobj_list_item_slow(SobjHandle *self, int64_t index, sobj_cell cell)
 {
-    bool wanted = sobj_ready_wants(self->state, cell);
+    bool wanted = sobj_ready_wants(self->state, &((ListHandle *)self)->reader, cell);
     struct sobj_kept_out out;
     PyObject *item;
 
@@ -536,8 +536,15 @@ static PyGetSetDef list_getset[] = {
       {NULL},
     };
 
+static void list_fini(SobjHandle *self)
+{
+    sobj_ready_leave(self->state, ((ListHandle *)self)->reader);
+}
+
+static void list_dealloc(PyObject *self) { sobj_handle_dealloc_with(self, list_fini); }
+
 static PyType_Slot list_slots[] = {
-    SOBJ_HANDLE_SLOTS(sobj_handle_dealloc, sobj_handle_traverse),
+    SOBJ_HANDLE_SLOTS(list_dealloc, sobj_handle_traverse),
     {Py_tp_new, list_new},
     {Py_tp_init, list_init},
     {Py_tp_doc, (void *)type_doc},
@@ -560,7 +567,7 @@ static PyType_Slot list_slots[] = {
 
 static PyType_Spec list_spec = {
     .name = "sharedobj.SharedList",
-    .basicsize = sizeof(SobjHandle),
+    .basicsize = sizeof(ListHandle),
     .flags = SOBJ_HANDLE_FLAGS | Py_TPFLAGS_SEQUENCE,
     .slots = list_slots,
 };

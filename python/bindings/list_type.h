@@ -8,6 +8,11 @@
 #include "ready.h"
 #include "sharedobj/list.h"
 
+typedef struct {
+    SobjHandle handle;
+    bool reader; /* counts among the readers of ready objects (ready.h) */
+} ListHandle;
+
 static inline bool sobj_list_check(PyObject *obj)
 {
     return sobj_handle_check(obj) &&

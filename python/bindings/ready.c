@@ -37,7 +37,12 @@ void sobj_kept_out_init(struct sobj_kept_out *out, struct sobj_state *state,
 
 #ifdef Py_GIL_DISABLED
 
-bool sobj_ready_wants(struct sobj_state *state, sobj_cell cell) { return false; }
+bool sobj_ready_wants(struct sobj_state *state, bool *joined, sobj_cell cell)
+{
+    return false;
+}
+
+void sobj_ready_leave(struct sobj_state *state, bool joined) {}
 
 void sobj_ready_keep(struct sobj_state *state, sobj_cell cell, PyObject *object)
 {
@@ -58,7 +63,7 @@ static struct sobj_ready_entry *set_of(struct sobj_ready *r, sobj_cell cell)
     return r->sets[sobj__ready_hash(cell) >> (64 - SOBJ__READY_SETS_LOG2)];
 }
 
-bool sobj_ready_wants(struct sobj_state *state, sobj_cell cell)
+bool sobj_ready_wants(struct sobj_state *state, bool *joined, sobj_cell cell)
 {
     struct sobj_ready *r = state->ready;
     uint64_t hash = sobj__ready_hash(cell);
@@ -67,6 +72,9 @@ bool sobj_ready_wants(struct sobj_state *state, sobj_cell cell)
 
     if (!sobj_is_blob(cell))
         return false;
+    if (!*joined)
+        state->ready_readers++;
+    *joined = true;
     if (r == NULL) {
         if (++state->ready_cold % COLD == 0 && !state->cleared)
             state->ready = PyMem_RawCalloc(1, sizeof *r);
@@ -134,6 +142,12 @@ void sobj_ready_keep(struct sobj_state *state, sobj_cell cell, PyObject *object)
     sobj_cell_unref(cell);
     for (int i = 0; i <= ROOM_FOR; i++)
         let_go(old[i]);
+}
+
+void sobj_ready_leave(struct sobj_state *state, bool joined)
+{
+    if (joined && --state->ready_readers == 0)
+        sobj_ready_flush(state);
 }
 
 void sobj_ready_flush(struct sobj_state *state)

@@ -19,7 +19,8 @@
  * (T. Johnson and D. Shasha, "2Q", 1994): to read what does not recur costs next to
  * nothing, and writes nothing that others share. Where there is no room, one in some is
  * entered all the same. What is kept of items that are gone: SOBJ_CACHE_BYTES_MAX at
- * most, until others take their places, collect() is called or the module goes.
+ * most, until others take their places, collect() is called, or the last handle goes that
+ * has read such an item: at the end of an interpreter the module need not be freed.
  */
 #ifndef SOBJ_PY_READY_H
 #define SOBJ_PY_READY_H
@@ -74,8 +75,11 @@ static inline PyObject *sobj_ready_get(const struct sobj_state *state, sobj_cell
     return e->cell == cell ? Py_NewRef(e->object) : NULL;
 }
 
-/* Returns: whether an object shall be kept for what the word names. */
-bool sobj_ready_wants(struct sobj_state *state, sobj_cell cell);
+/* Returns: whether an object shall be kept for what the word names. `*joined`: whether
+ * the reader counts among those for whom the table is there; it does from now on. */
+bool sobj_ready_wants(struct sobj_state *state, bool *joined, sobj_cell cell);
+/* The reader goes; if nobody is left, the table does, too. */
+void sobj_ready_leave(struct sobj_state *state, bool joined);
 /* Keeps an object (borrowed; NULL: it could not be made) for a blob. Consumes: the
  * reference to the blob. */
 void sobj_ready_keep(struct sobj_state *state, sobj_cell cell, PyObject *object);

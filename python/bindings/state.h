@@ -151,7 +151,8 @@ struct sobj_state {
     struct sobj_mutex caches_mutex;
     struct sobj_dict_cache *caches; /* of all handles; see dict_cache.h */
     struct sobj_ready *ready;       /* NULL: none; guarded by the GIL; see ready.h */
-    unsigned ready_cold;
+    unsigned ready_cold;            /* reads that have found none */
+    size_t ready_readers;           /* handles for which it is there */
     /* new references, NULL when cleared */
     PyTypeObject *types[SOBJ_TYPES]; /* by enum sobj_type */
     PyObject *errors[SOBJ_ERRORS];   /* made when first needed; see errors.c */
