@@ -6,6 +6,7 @@ import gc
 import heapq
 import itertools
 import json
+import math
 import operator
 import pickle
 import random
@@ -15,10 +16,11 @@ import weakref
 from collections.abc import MutableSequence, Sequence
 
 import pytest
+from memory import each_allocation_fails
 from values import identical
 
 import sharedobj
-from sharedobj import AtomicInt, Channel, SharedDict, SharedList
+from sharedobj import AtomicInt, Channel, NotShareableError, SharedDict, SharedList
 
 # ---- iteration
 
@@ -112,6 +114,85 @@ def test_sort():
                 s = SharedList(plain)
                 assert s.sort(**options) is None
                 assert identical(s.snapshot(), sorted(plain, **options))
+
+
+WORDS = ["", "a", "\xff", "\x00", "ab", "a" * 8, "a" * 9, "schl\xfcssel", "\udc80", "\N{SNOWMAN}"]
+WORDS += ["\U0001f600", "a\u0100", "a\xff", "long " * 300, "prefix number 1", "prefix number 2"]
+
+
+@pytest.mark.parametrize("shape", ["any order", "rising", "falling", "nearly sorted"])
+def test_sort_of_one_kind(shape):
+    """Ints, floats and strs are sorted without objects; what is not quite that, with."""
+    rng = random.Random(6)
+    for kind in (
+        lambda: rng.choice([0, -1, 5, rng.randrange(-(2**60), 2**60), -(2**60), 2**60 - 1]),
+        lambda: rng.randrange(-(2**61), 2**61),
+        lambda: rng.choice([0.0, 1.0, -1.0, rng.gauss(0, 1), rng.gauss(0, 1e70), -1e-70]),
+        lambda: rng.choice([0.0, -0.0, 1e300, math.inf, -math.inf, rng.random()]),
+        lambda: "".join(rng.choice("abc") for _ in range(rng.randrange(14))),
+        lambda: rng.choice(WORDS) + rng.choice(WORDS),
+        lambda: bytes(rng.randrange(256) for _ in range(rng.randrange(12))),
+    ):
+        for n in (2, 3, 15, 16, 17, 33, 100, 1025):
+            plain = [kind() for _ in range(n)]
+            if shape != "any order":
+                plain.sort(reverse=shape == "falling")
+            if shape == "nearly sorted":
+                plain[n // 2] = kind()
+            for reverse in (False, True):
+                s = SharedList(plain)
+                s.sort(reverse=reverse)
+                assert identical(s.snapshot(), sorted(plain, reverse=reverse))
+
+
+def test_sort_of_one_kind_without_memory():
+    def failed(s):
+        assert s == [3, 1, 2]
+
+    each_allocation_fails(lambda s: s.sort(), make=lambda: SharedList([3, 1, 2]), failed=failed)
+
+
+NUMBERS = [n if n % 3 else n + 0.5 for n in range(5000)]
+
+
+@pytest.mark.parametrize("kind", [list, tuple])
+@pytest.mark.parametrize("last", [7, None, True, "text", 2**70, -0.0, (1, 2)], ids=repr)
+@pytest.mark.parametrize("n", [1023, 1024, 1025, 2047, 2048, 2049, 5000])
+def test_long_blocks_of_numbers(n, last, kind):
+    """Of a long list or tuple of numbers the content is made in place, or not."""
+    source = kind([*NUMBERS[: n - 1], last])
+    s, t = SharedList(source), SharedList([1])
+    t.replace(source)
+    u = SharedList([1])
+    u.extend(source)
+    u += source
+    assert identical(s.snapshot(), list(source)) and identical(t.snapshot(), list(source))
+    assert identical(u.snapshot(), [1, *source, *source])
+    for each in (s, t, u):
+        each.append("end")
+        assert each.pop() == "end" and repr(each[-1]) == repr(last)
+
+
+@pytest.mark.parametrize("method", ["extend", "replace"])
+def test_a_long_block_that_fails(method):
+    source = NUMBERS[:3000]
+
+    def work(s):
+        getattr(s, method)(source)
+        assert s == source
+
+    def failed(s):
+        assert s == []
+
+    # Without memory for it in place it may still be there for the other way.
+    each_allocation_fails(work, make=SharedList, failed=failed, silent=True)
+    s = SharedList()
+    with pytest.raises(NotShareableError, match=r"value\[2500\]"):
+        getattr(s, method)([*range(2500), object()])
+    assert s == []
+    s.freeze()
+    with pytest.raises(TypeError, match="frozen"):
+        getattr(s, method)(source)
 
 
 def test_sort_is_stable():
