@@ -66,6 +66,7 @@
  *       time. Who still has such a segment finds empty cells only, for ever, or finds
  *       no segment, and looks at the word again: in both cases the lowering is seen.
  *       The directory only grows; the old one is retired.
+ *       A draft is a body that nobody else has; what is to be filled is not emptied first.
  *   I9  All changes run in write sections, but for the closer of the gate. A fork that
  *       meets it between its sections leaves the child the old body, whole, with the gate
  *       opened. Cells of a large block, to be appended or just cut off, may then lie

@@ -13,6 +13,7 @@
 
 /* ---- reading */
 
+#ifndef Py_GIL_DISABLED
 PyObject *sobj_list_item_slow(SobjHandle *self, int64_t index, sobj_cell cell)
 {
     bool wanted = sobj_ready_wants(self->state, &((ListHandle *)self)->reader, cell);
@@ -27,6 +28,7 @@ PyObject *sobj_list_item_slow(SobjHandle *self, int64_t index, sobj_cell cell)
         sobj_ready_keep(self->state, cell, item);
     return item;
 }
+#endif
 
 static PyObject *item_or_error(PyObject *self, int64_t index)
 {

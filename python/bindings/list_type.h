@@ -27,6 +27,15 @@ PyObject *sobj_list_item_slow(SobjHandle *self, int64_t index, sobj_cell cell);
 /* Returns: the item; NULL with an exception, or without one: the index is out of range. */
 static inline PyObject *sobj_list_item(SobjHandle *self, int64_t index)
 {
+#ifdef Py_GIL_DISABLED
+    /* Without a table a look that finds a pointer would only be one look more. */
+    struct sobj_value_out out;
+
+    sobj_value_out_init(&out, self->state);
+    if (sobj_list_get(self->core, index, &out.out) == SOBJ_OK)
+        return sobj_value_out_finish(&out);
+    return NULL;
+#else
     sobj_cell cell = sobj_list_look(self->core, index);
     PyObject *ready;
 
@@ -36,6 +45,7 @@ static inline PyObject *sobj_list_item(SobjHandle *self, int64_t index)
         return NULL;
     ready = sobj_ready_get(self->state, cell);
     return ready != NULL ? ready : sobj_list_item_slow(self, index, cell);
+#endif
 }
 /* Raises what a status that is not OK means; `out_of_range` is the message of NOT_FOUND.
  * Returns: NULL. */

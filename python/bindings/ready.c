@@ -35,19 +35,9 @@ void sobj_kept_out_init(struct sobj_kept_out *out, struct sobj_state *state,
 
 /* ---- the table */
 
-#ifdef Py_GIL_DISABLED
-
-bool sobj_ready_wants(struct sobj_state *state, bool *joined, sobj_cell cell)
-{
-    return false;
-}
+#ifdef Py_GIL_DISABLED /* Y4 */
 
 void sobj_ready_leave(struct sobj_state *state, bool joined) {}
-
-void sobj_ready_keep(struct sobj_state *state, sobj_cell cell, PyObject *object)
-{
-    sobj_cell_unref(cell);
-}
 
 void sobj_ready_flush(struct sobj_state *state) {}
 

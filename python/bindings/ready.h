@@ -75,6 +75,7 @@ static inline PyObject *sobj_ready_get(const struct sobj_state *state, sobj_cell
     return e->cell == cell ? Py_NewRef(e->object) : NULL;
 }
 
+/* These two: with a GIL only. */
 /* Returns: whether an object shall be kept for what the word names. `*joined`: whether
  * the reader counts among those for whom the table is there; it does from now on. */
 bool sobj_ready_wants(struct sobj_state *state, bool *joined, sobj_cell cell);
