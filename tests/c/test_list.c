@@ -563,37 +563,6 @@ static void test_limits(void)
        "the largest directory is large enough");
 }
 
-/* Permutes by turning the copy around. */
-static enum sobj_status turn(struct sobj_object *l, struct sobj_list_copy *copy)
-{
-    sobj_cell cells[4];
-
-    for (uint64_t i = 0; i < 4; i++)
-        cells[i] = copy->cells[3 - i];
-    return sobj_list_permute(l, copy, cells);
-}
-
-static void test_permute(void)
-{
-    struct balance b = balance_begin();
-    struct sobj_object *l = list_with(4);
-    struct sobj_list_copy copy;
-
-    sobj_list_copy_init(&copy, l, NULL);
-    sobj_list_set(l, 3, cell_of(3)); /* the same value, another blob */
-    ok(turn(l, &copy) == SOBJ_MISMATCH && list_at(l, 0) == 0, "permute sees a change");
-    sobj_list_copy_fini(&copy);
-    sobj_list_copy_init(&copy, l, NULL);
-    list_push(l, 4);
-    ok(turn(l, &copy) == SOBJ_MISMATCH, "and an append");
-    list_pop(l);
-    ok(turn(l, &copy) == SOBJ_OK && list_at(l, 0) == 3 && list_at(l, 3) == 0,
-       "permute");
-    sobj_list_copy_fini(&copy);
-    sobj_unref(l);
-    balance_check(&b, "permute");
-}
-
 /* ---- values that have been retired with a list or a piece of one */
 
 #define BLOCK 200
@@ -694,7 +663,6 @@ int main(void)
     test_numbers();
     test_same_word();
     test_limits();
-    test_permute();
     test_retired();
     return tap_end();
 }

@@ -1,8 +1,39 @@
 /* SPDX-License-Identifier: MIT */
-/* The list by one thread: drafts of many cells, and looks at the word of one. Interleavings
- * of both are in test_list_moves.c and test_list_races.c. */
+/* The list by one thread: drafts of many cells, permuting them, and looks at the word of
+ * one. Interleavings are in test_list_moves.c and test_list_races.c. */
 #include "list_check.h"
 #include "lists.h"
+
+/* Permutes by turning the copy around. */
+static enum sobj_status turn(struct sobj_object *l, struct sobj_list_copy *copy)
+{
+    sobj_cell cells[4];
+
+    for (uint64_t i = 0; i < 4; i++)
+        cells[i] = copy->cells[3 - i];
+    return sobj_list_permute(l, copy, cells);
+}
+
+static void test_permute(void)
+{
+    struct balance b = balance_begin();
+    struct sobj_object *l = list_with(4);
+    struct sobj_list_copy copy;
+
+    sobj_list_copy_init(&copy, l, NULL);
+    sobj_list_set(l, 3, cell_of(3)); /* the same value, another blob */
+    ok(turn(l, &copy) == SOBJ_MISMATCH && list_at(l, 0) == 0, "permute sees a change");
+    sobj_list_copy_fini(&copy);
+    sobj_list_copy_init(&copy, l, NULL);
+    list_push(l, 4);
+    ok(turn(l, &copy) == SOBJ_MISMATCH, "and an append");
+    list_pop(l);
+    ok(turn(l, &copy) == SOBJ_OK && list_at(l, 0) == 3 && list_at(l, 3) == 0,
+       "permute");
+    sobj_list_copy_fini(&copy);
+    sobj_unref(l);
+    balance_check(&b, "permute");
+}
 
 /* Returns: a draft with the cells of 0 .. n-1. */
 static struct sobj_list_draft *draft_with(size_t n)
@@ -73,6 +104,7 @@ static void test_look(void)
 int main(void)
 {
     tap_begin();
+    test_permute();
     test_drafts();
     test_look();
     return tap_end();
