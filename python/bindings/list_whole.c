@@ -39,7 +39,8 @@ PyObject *sobj_list_add_all(PyObject *self, PyObject *iterable)
 {
     static const struct action extend = {sobj_list_extend, sobj_list_extend_draft};
 
-    return give_all(self, iterable, &extend, sobj_list_len(sobj_handle_core(self)) == 0);
+    return give_all(self, iterable, &extend,
+                    sobj_list_len(sobj_handle_core(self)) == 0);
 }
 
 const char sobj_list_replace_doc[] = PyDoc_STR("replace($self, iterable, /)\n--\n\n"
