@@ -131,27 +131,32 @@ static inline PyObject *sobj_decode(struct sobj_state *state, sobj_cell cell)
     return sobj_decode_slow(state, cell);
 }
 
-/* The same for the cell of an int that may have been read before. */
+/* The same for the cell of an int, which may have been read before. */
 PyObject *sobj_known_int_slow(struct sobj_state *state, sobj_cell cell);
-static inline struct sobj_known_int *sobj_known_int_at(struct sobj_local *local,
+static inline struct sobj_known_int *sobj_known_int_at(struct sobj_known_int *entries,
                                                        sobj_cell cell)
 {
-    uint64_t hash = (cell >> 3) * 0x9e3779b97f4a7c15u; /* Fibonacci: rows do not meet */
+    /* Fibonacci hashing: ints in a row do not meet. */
+    uint64_t hash = (cell >> 3) * 0x9e3779b97f4a7c15u;
 
-    return &local->known_ints[hash >> (64 - SOBJ_KNOWN_INTS_BITS)];
+    return &entries[hash >> (64 - SOBJ_KNOWN_INTS_BITS)];
 }
 static inline PyObject *sobj_decode_int(struct sobj_state *state, sobj_cell cell)
 {
-#ifdef Py_GIL_DISABLED
-    return PyLong_FromLong(sobj_to_int(cell));
-#else
-    if (__builtin_expect(state->local->known_ints != NULL, 1)) {
-        struct sobj_known_int *n = sobj_known_int_at(state->local, cell);
-        if (n->cell == cell && n->object != NULL)
-            return Py_NewRef(n->object);
+    int64_t value = sobj_to_int(cell);
+
+#ifndef Py_GIL_DISABLED
+    if (value < -5 || value > 256) { /* CPython has the others ready itself */
+        struct sobj_known_int *known = state->local->known_ints.entries;
+        if (known == NULL)
+            return sobj_known_int_slow(state, cell);
+        known = sobj_known_int_at(known, cell);
+        return known->cell == cell && known->object != NULL
+                   ? Py_NewRef(known->object)
+                   : sobj_known_int_slow(state, cell);
     }
-    return sobj_known_int_slow(state, cell);
 #endif
+    return PyLong_FromLong(value);
 }
 
 /* Decodes a message. Consumes: `cell`. Raises what the message's own unpickling raises;

@@ -39,6 +39,8 @@ static inline PyObject *sobj_list_item(SobjHandle *self, int64_t index)
     sobj_cell cell = sobj_list_look(self->core, index);
     PyObject *ready;
 
+    if (sobj_is_int(cell))
+        return sobj_decode_int(self->state, cell);
     if (!sobj_is_pointer(cell))
         return sobj_decode(self->state, cell);
     if (cell == SOBJ_NO_CELL)

@@ -80,18 +80,25 @@ struct sobj_encoded {
 
 /* ---- The int that a cell means, where the same ones are read again and again: the first
  * time the cell is remembered, the second time its object is kept. Making an int and
- * freeing it is most of what a read of one costs before 3.14. Guarded by the GIL; not used
- * on free-threaded builds, where threads would fight for the reference counts. */
+ * freeing it is most of what a read of one costs before 3.14. Where ints do not recur the
+ * table is left alone for a while. Guarded by the GIL; not used on free-threaded builds,
+ * where threads would fight for the reference counts. */
 struct sobj_known_int {
     uint64_t cell;    /* 0: none, which no int has */
     PyObject *object; /* owned; NULL: seen once */
 };
 #define SOBJ_KNOWN_INTS_BITS 12
+struct sobj_known_ints {
+    struct sobj_known_int *entries; /* NULL: none, or left alone */
+    struct sobj_known_int *memory;
+    uint32_t misses;          /* since an int came again */
+    uint32_t rest, rest_next; /* reads until the table is used again */
+};
 
 /* ---- What lives as long as the interpreter. Guarded by `mutex`. */
 struct sobj_local {
     struct sobj_encoded encoded[SOBJ_ENCODED]; /* guarded by the GIL alone */
-    struct sobj_known_int *known_ints; /* guarded by the GIL alone; NULL: none yet */
+    struct sobj_known_ints known_ints;         /* the same */
     struct sobj_mutex mutex;
     int64_t refs;               /* the capsule and the states */
     struct sobj_domain *domain; /* NULL when the interpreter has died */
