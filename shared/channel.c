@@ -16,6 +16,9 @@
 
 static struct sobj__channel *channel_of(const struct sobj_object *obj)
 {
+    if (SOBJ_UNLIKELY(obj->type->tag == SOBJ_TYPE_SENDER ||
+                      obj->type->tag == SOBJ_TYPE_RECEIVER))
+        return sobj_container_of(obj, struct sobj__end, object)->channel;
     sobj_assert_test(obj->type->tag == SOBJ_TYPE_CHANNEL ||
                      obj->type->tag == SOBJ_TYPE_QUEUE);
     return sobj_container_of((struct sobj_object *)obj, struct sobj__channel, object);
@@ -403,7 +406,7 @@ static enum sobj_status sleep_once(const struct operation *op, int64_t deadline,
     status = attempt(op); /* W1 */
     bool done = !must_wait(status);
     if (!done)
-        end = sobj__park(&parker, deadline);
+        end = sobj__park(&parker, sobj__channel_sleep_until(op->channel, deadline));
     SOBJ_YIELD();
     bool woken = sobj__wait_leave(&waiter);
     sobj__parker_fini(&parker);
@@ -427,8 +430,14 @@ static SOBJ_NOINLINE enum sobj_status wait_for(const struct operation *op,
         return SOBJ_TIMEOUT;
     while (must_wait(status)) {
         status = spin(op, status);
-        if (must_wait(status))
-            status = sleep_once(op, deadline, domain);
+        if (!must_wait(status))
+            break;
+        enum sobj_status before = status;
+        status = sleep_once(op, deadline, domain);
+        if (status == SOBJ_TIMEOUT && sobj__now() < deadline) {
+            sobj__tickets_sweep(NULL); /* it was the end of a lease */
+            status = before;
+        }
     }
     return status;
 }
@@ -488,15 +497,27 @@ enum sobj_status sobj_channel_recv_many(struct sobj_object *obj,
 
 /* ---- closing */
 
-bool sobj__channel_close(struct sobj__channel *ch)
+bool sobj__channel_mark_closed(struct sobj__channel *ch)
 {
     /* SeqCst: one order with all claims of the tail (I3, L5); one step, so that it needs
      * no section. */
     uint64_t tail = sobj_or_seq_cst(tail_of(ch), SOBJ__CLOSED_MARK);
 
+    return !(tail & SOBJ__CLOSED_MARK);
+}
+
+void sobj__channel_wake_all(struct sobj__channel *ch)
+{
     sobj__wake_all(&ch->receivers);
     sobj__wake_all(&ch->senders);
-    return !(tail & SOBJ__CLOSED_MARK);
+}
+
+bool sobj__channel_close(struct sobj__channel *ch)
+{
+    bool first = sobj__channel_mark_closed(ch);
+
+    sobj__channel_wake_all(ch);
+    return first;
 }
 
 bool sobj_channel_close(struct sobj_object *obj, bool discard)

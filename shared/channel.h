@@ -83,9 +83,6 @@
  *   rendezvous                a third kind of queue beside `ring` and `list`.
  *   select                    one parker in several lists (park.h); W2 and W3 hold for
  *                             each list on its own.
- *   split                     counts of senders and receivers beside `capacity`; the
- *                             last to go closes.
- *   event loops               a mode bit that the waker looks at.
  */
 #ifndef SOBJ_CHANNEL_H
 #define SOBJ_CHANNEL_H
@@ -106,6 +103,8 @@ struct sobj__channel {
     /* atomic; written by sobj_queue_set_maxsize: puts fail while there are so many; below
      * 1: never. Of the chain only. */
     _Atomic(int64_t) limit;
+    /* atomic; ends of each side that are alive (channel_end.c); 0 and 0: never split */
+    _Atomic(uint32_t) sender_ends, receiver_ends;
     SOBJ_ALIGNED struct sobj__waitlist receivers;
     SOBJ_ALIGNED struct sobj__waitlist senders;
     union {
@@ -126,5 +125,20 @@ void sobj__channel_fork_child(struct sobj__channel *ch);
 size_t sobj__channel_bytes(const struct sobj__channel *ch);
 /* Returns: whether this call closed it. */
 bool sobj__channel_close(struct sobj__channel *ch);
+/* Its halves: the mark, in a section or not; and, after it, what wakes everybody (no
+ * section). Mark returns: whether this call set it. */
+bool sobj__channel_mark_closed(struct sobj__channel *ch);
+void sobj__channel_wake_all(struct sobj__channel *ch);
+
+/* ---- Ends (channel_end.c): cores of their own that refer to their channel. */
+struct sobj__end {
+    struct sobj_object object;
+    struct sobj__channel *channel; /* const after init; a reference */
+    bool counted;                  /* const before others use it */
+};
+/* How long a waiter may sleep: to `deadline`, or where the channel has ends, to the end of
+ * the next lease of a ticket, which may be what keeps one of them alive. Needs: the waiter
+ * is in its list (E5 of channel_end.c); no section. */
+int64_t sobj__channel_sleep_until(const struct sobj__channel *ch, int64_t deadline);
 
 #endif

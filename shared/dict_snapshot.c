@@ -204,6 +204,7 @@ void sobj_dict_snapshot_end(struct sobj_dict_snapshot *s)
     unlink_locked(d, s);
     sobj__lock_release(&d->lock);
     sobj__retire(s, snapshot_free_cb, sizeof *s + buckets_bytes(s) + bytes);
+    sobj__retire_soon();
     sobj__write_end();
     tidy(d);
     sobj_unref(&d->header);

@@ -444,6 +444,7 @@ void sobj__body_retire(struct sobj__table *t)
 {
     t->body->last_root = t;
     sobj__retire(t->body, body_unref_cb, sobj__body_bytes(t));
+    sobj__retire_soon();
 }
 
 void sobj__body_drop(struct sobj__table *t)

@@ -305,6 +305,7 @@ void sobj__list_body_retire(struct sobj__list_body *body, struct sobj__list_rang
     body->drop = drop;
     sobj__retire(body, body_end,
                  sobj__list_body_bytes(body) + sobj__list_values_bytes(body, drop));
+    sobj__retire_soon();
 }
 
 void sobj__list_body_retire_all(struct sobj__list_body *body)

@@ -278,6 +278,7 @@ static enum sobj_status cut_off(struct sobj__list_shift *s, uint64_t count)
     sobj__list_trim(s->old, len);
     sobj__lock_release(&s->l->lock);
     sobj__retire(bag, bag_end, bytes);
+    sobj__retire_soon();
     open(s);
     return SOBJ_OK;
 }

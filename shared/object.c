@@ -117,6 +117,7 @@ static void object_dead(struct sobj_object *obj)
     sobj__lock_release(&t->lock);
     sobj__retire(obj, destroy_cb,
                  obj->type->bytes != NULL ? obj->type->bytes(obj) : 4096);
+    sobj__retire_soon();
 }
 
 enum sobj_type sobj_type_of(const struct sobj_object *obj) { return obj->type->tag; }
@@ -131,11 +132,19 @@ void sobj_ref(struct sobj_object *obj)
 
 void sobj_unref(struct sobj_object *obj)
 {
+    const struct sobj__type *type = obj->type;
+    struct sobj_object *other = NULL;
+
     sobj__write_begin();
     /* Full: all that was done through this reference precedes the destruction. */
-    if (COUNT(sobj_word_add_full(&obj->refs, (uint64_t)-1)) == 1)
+    if (COUNT(sobj_word_add_full(&obj->refs, (uint64_t)-1)) == 1) {
+        if (type->ending != NULL)
+            other = type->ending(obj);
         object_dead(obj);
+    }
     sobj__write_end();
+    if (SOBJ_UNLIKELY(other != NULL))
+        type->ended(other);
 }
 
 void sobj__object_unref_cb(void *obj) { sobj_unref(obj); }
@@ -305,6 +314,8 @@ enum sobj_status sobj_ticket_new(struct sobj_object *obj, struct sobj_domain *do
     }
     sobj__lock_release(&t->lock);
     sobj__write_end();
+    if (ok && lease != SOBJ_NO_LEASE && obj->type->leased != NULL)
+        obj->type->leased(obj);
     if (sweep)
         sobj__tickets_sweep(NULL);
     return ok ? SOBJ_OK : SOBJ_NO_MEMORY;
@@ -334,6 +345,18 @@ void sobj_ticket_drop(uint64_t ticket)
 
     if (sobj_ticket_take(ticket, &obj) == SOBJ_OK)
         sobj_unref(obj);
+}
+
+int64_t sobj__tickets_due(void)
+{
+    struct sobj__objects *t = &sobj__objects;
+
+    sobj__write_begin();
+    sobj__lock_acquire(&t->lock);
+    int64_t due = t->next_deadline;
+    sobj__lock_release(&t->lock);
+    sobj__write_end();
+    return due;
 }
 
 int64_t sobj_ticket_count(void)

@@ -46,6 +46,13 @@ struct sobj__type {
     /* Returns: about how many bytes `destroy` frees, for the limit of retired memory.
      * Nobody holds a reference any more. NULL: "a page". */
     size_t (*bytes)(const struct sobj_object *obj);
+    /* For a core whose end others wait for; NULL for all others. `ending` is called in the
+     * write section in which the last reference goes, and may return a reference to
+     * another core; `ended` is called with that after the section, and consumes it. */
+    struct sobj_object *(*ending)(struct sobj_object *obj);
+    void (*ended)(struct sobj_object *other);
+    /* With them: a ticket with a lease refers to the core from now on. No section. */
+    void (*leased)(struct sobj_object *obj);
 };
 
 struct sobj_object {
@@ -104,6 +111,8 @@ extern struct sobj__objects sobj__objects;
 
 /* Drops the tickets of `domain`, or those whose lease has ended (`domain` NULL). */
 void sobj__tickets_sweep(struct sobj_domain *domain);
+/* Returns: a point before which no lease ends. */
+int64_t sobj__tickets_due(void);
 
 /* Calls fork_child of every core. */
 void sobj__objects_fork_child(void);

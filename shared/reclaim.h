@@ -153,6 +153,22 @@ SOBJ_INLINE void sobj__retire(void *p, void (*free_fn)(void *p), size_t bytes)
         sobj__batch_put(&self->batch, p, free_fn, bytes);
 }
 
+/* How many cores are alive whose end others wait for (object.h); the instance lives in
+ * runtime.c. */
+extern _Atomic(uint32_t) sobj__awaited;
+
+/* After a retire of what may hold the last reference to such a core: as long as there is
+ * one the batch is freed at the end of the section, not when it is full. */
+SOBJ_INLINE void sobj__retire_soon(void)
+{
+    struct sobj__thread *self = sobj__thread_tls;
+
+    /* Relaxed: whoever has stored a reference to the core has counted it before, and this
+     * thread has found what that reference lay in. */
+    if (SOBJ_UNLIKELY(sobj_load_relaxed(&sobj__awaited) != 0) && self != NULL)
+        self->batch.due = true;
+}
+
 /* Returns: whether this thread has retired something that it has not begun to free, and
  * the last of it, which may still be changed to mean more of the same. Needs: as
  * retire(). */

@@ -19,6 +19,7 @@
 struct sobj__threads sobj__threads = {.lock = PTHREAD_MUTEX_INITIALIZER,
                                       .leaves = sobj__flights_thread_end};
 _Atomic(uint32_t) sobj__fork_gate;
+_Atomic(uint32_t) sobj__awaited;
 struct sobj_hooks sobj__hooks;
 struct sobj__domains sobj__domains;
 struct sobj__objects sobj__objects;

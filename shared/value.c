@@ -90,9 +90,13 @@ void sobj__pointer_retire(sobj_cell c)
             last->p = (char *)last->p + 1;
             return;
         }
+        uint32_t edges = b->edges;
         sobj__retire(b, blob_unref_cb, sobj__cell_bytes(c));
+        if (edges != 0)
+            sobj__retire_soon();
     } else if (sobj_is_object(c)) {
         sobj__retire(sobj_to_object(c), sobj__object_unref_cb, sobj__cell_bytes(c));
+        sobj__retire_soon();
     }
 }
 

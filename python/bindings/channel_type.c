@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The type Channel; the core's contract is sharedobj/channel.h.
+/* The types Channel, Sender and Receiver; the core's contracts are sharedobj/channel.h and
+ * channel_end.h.
  *
  * Every operation first tries without waiting and with the GIL held; only when that
  * says "full" or "empty" the GIL is let go of for a wait. A message is encoded before
@@ -466,6 +467,7 @@ static PyMethodDef channel_methods[] = {
     {"try_recv", FAST(channel_try_recv), try_recv_doc},
     {"close", FAST(channel_close), close_doc},
     {"qsize", channel_qsize, METH_NOARGS, qsize_doc},
+    {"split", sobj_channel_py_split, METH_NOARGS, sobj_channel_split_doc},
     {"__enter__", channel_enter, METH_NOARGS, enter_doc},
     {"__exit__", channel_exit, METH_VARARGS, exit_doc},
     {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS,
@@ -512,7 +514,103 @@ static PyType_Spec channel_spec = {
     .slots = channel_slots,
 };
 
+/* ---- Sender and Receiver: each has its half of the methods. */
+
+static PyMethodDef sender_methods[] = {
+    {"send", FAST(channel_send), send_doc},
+    {"send_many", FAST(sobj_channel_py_send_many), sobj_channel_send_many_doc},
+    {"send_nowait", channel_send_nowait, METH_O, send_nowait_doc},
+    {"try_send", channel_try_send, METH_O, try_send_doc},
+    {"close", FAST(channel_close), close_doc},
+    {"qsize", channel_qsize, METH_NOARGS, qsize_doc},
+    {"__enter__", channel_enter, METH_NOARGS, enter_doc},
+    {"__exit__", channel_exit, METH_VARARGS, exit_doc},
+    {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS,
+     PyDoc_STR("__class_getitem__($type, item, /)\n--\n\n"
+               "For annotations: Sender[int].")},
+    SOBJ_HANDLE_METHODS,
+    SOBJ_HANDLE_COPY_METHODS,
+    {NULL},
+};
+
+PyDoc_STRVAR(
+    sender_doc,
+    "The sending end of a channel; Channel.split() makes it.\n\n"
+    "It has what a Channel has for sending. It counts as long as there is a handle\n"
+    "of it in any interpreter, or a message, container or pickle that holds it.\n"
+    "When the last Sender of a channel has gone, because it was deleted, its\n"
+    "thread or interpreter has ended or an exception has passed by, the channel is\n"
+    "closed: receivers drain it and get ChannelClosed.");
+
+static PyType_Slot sender_slots[] = {
+    {Py_tp_doc, (void *)sender_doc},
+    {Py_tp_repr, sobj_channel_end_repr},
+    {Py_tp_hash, sobj_handle_hash},
+    {Py_tp_richcompare, sobj_handle_richcompare},
+    {Py_tp_methods, sender_methods},
+    {Py_tp_getset, channel_getset},
+    SOBJ_HANDLE_SLOTS(sobj_handle_dealloc, sobj_handle_traverse),
+    {0, NULL},
+};
+
+static PyType_Spec sender_spec = {
+    .name = "sharedobj.Sender",
+    .basicsize = sizeof(SobjHandle),
+    .flags = SOBJ_HANDLE_FLAGS | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = sender_slots,
+};
+
+static PyMethodDef receiver_methods[] = {
+    {"recv", FAST(channel_recv), recv_doc},
+    {"recv_many", FAST(sobj_channel_py_recv_many), sobj_channel_recv_many_doc},
+    {"recv_nowait", channel_recv_nowait, METH_NOARGS, recv_nowait_doc},
+    {"try_recv", FAST(channel_try_recv), try_recv_doc},
+    {"close", FAST(channel_close), close_doc},
+    {"qsize", channel_qsize, METH_NOARGS, qsize_doc},
+    {"__enter__", channel_enter, METH_NOARGS, enter_doc},
+    {"__exit__", channel_exit, METH_VARARGS, exit_doc},
+    {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS,
+     PyDoc_STR("__class_getitem__($type, item, /)\n--\n\n"
+               "For annotations: Receiver[int].")},
+    SOBJ_HANDLE_METHODS,
+    SOBJ_HANDLE_COPY_METHODS,
+    {NULL},
+};
+
+PyDoc_STRVAR(
+    receiver_doc,
+    "The receiving end of a channel; Channel.split() makes it.\n\n"
+    "It has what a Channel has for receiving; iterating receives until the channel\n"
+    "is closed and drained. It counts as a Sender does. When the last Receiver of\n"
+    "a channel has gone, the channel is closed, senders get ChannelClosed at\n"
+    "once, those that wait as well, and messages that were not received are\n"
+    "dropped. A Receiver that lies in a message of its own channel keeps itself\n"
+    "alive.");
+
+static PyType_Slot receiver_slots[] = {
+    {Py_tp_doc, (void *)receiver_doc},
+    {Py_tp_repr, sobj_channel_end_repr},
+    {Py_tp_iter, PyObject_SelfIter},
+    {Py_tp_iternext, channel_next},
+    {Py_tp_hash, sobj_handle_hash},
+    {Py_tp_richcompare, sobj_handle_richcompare},
+    {Py_tp_methods, receiver_methods},
+    {Py_tp_getset, channel_getset},
+    SOBJ_HANDLE_SLOTS(sobj_handle_dealloc, sobj_handle_traverse),
+    {0, NULL},
+};
+
+static PyType_Spec receiver_spec = {
+    .name = "sharedobj.Receiver",
+    .basicsize = sizeof(SobjHandle),
+    .flags = SOBJ_HANDLE_FLAGS | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = receiver_slots,
+};
+
 int sobj_channel_exec(PyObject *module, struct sobj_state *state)
 {
-    return sobj_handle_add_type(module, state, SOBJ_TYPE_CHANNEL, &channel_spec);
+    if (sobj_handle_add_type(module, state, SOBJ_TYPE_CHANNEL, &channel_spec) < 0 ||
+        sobj_handle_add_type(module, state, SOBJ_TYPE_SENDER, &sender_spec) < 0)
+        return -1;
+    return sobj_handle_add_type(module, state, SOBJ_TYPE_RECEIVER, &receiver_spec);
 }

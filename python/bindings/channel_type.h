@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the files of the types Channel and Queue share. */
+/* What the files of the types Channel, Sender, Receiver and Queue share. */
 #ifndef SOBJ_PY_CHANNEL_TYPE_H
 #define SOBJ_PY_CHANNEL_TYPE_H
 
@@ -34,5 +34,10 @@ PyObject *sobj_channel_py_send_many(PyObject *self, PyObject *const *args,
                                     Py_ssize_t count, PyObject *keywords);
 PyObject *sobj_channel_py_recv_many(PyObject *self, PyObject *const *args,
                                     Py_ssize_t count, PyObject *keywords);
+
+/* channel_end.c: what the types Sender and Receiver have in common, and how they are made. */
+extern const char sobj_channel_split_doc[];
+PyObject *sobj_channel_py_split(PyObject *self, PyObject *unused);
+PyObject *sobj_channel_end_repr(PyObject *self);
 
 #endif

@@ -22,7 +22,8 @@ static const char *const kinds[SOBJ_TYPES] = {
     [SOBJ_TYPE_ATOMIC_INT] = "AtomicInt", [SOBJ_TYPE_DICT] = "SharedDict",
     [SOBJ_TYPE_SET] = "SharedSet",        [SOBJ_TYPE_CHANNEL] = "Channel",
     [SOBJ_TYPE_ARRAY] = "SharedArray",    [SOBJ_TYPE_LIST] = "SharedList",
-    [SOBJ_TYPE_QUEUE] = "Queue",
+    [SOBJ_TYPE_QUEUE] = "Queue",          [SOBJ_TYPE_SENDER] = "Sender",
+    [SOBJ_TYPE_RECEIVER] = "Receiver",
 };
 
 const char *sobj_registry_kind(enum sobj_type type) { return kinds[type]; }
