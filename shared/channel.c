@@ -435,8 +435,8 @@ static SOBJ_NOINLINE enum sobj_status wait_for(const struct operation *op,
         enum sobj_status before = status;
         status = sleep_once(op, deadline, domain);
         if (status == SOBJ_TIMEOUT && sobj__now() < deadline) {
-            sobj__tickets_sweep(NULL); /* it was the end of a lease */
-            status = before;
+            sobj__tickets_sweep(NULL); /* it was the end of a lease, or of a turn */
+            status = sobj__hooks.turn != 0 ? SOBJ_INTERRUPTED : before;
         }
     }
     return status;

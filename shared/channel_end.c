@@ -23,13 +23,14 @@
  *       could pass may be waiting for that very end. So a waiter at a channel with ends
  *       sleeps no longer than to the next end of a lease; a ticket for an end wakes those
  *       who went to sleep before it.
+ *   E6  The same where the host counts references for each thread by itself: the last one
+ *       to an end may be one that the waiter would give up, if it ran (sobj_hooks.turn).
  */
 #include "sharedobj/channel_end.h"
 
-#include <string.h>
-
 #include "alloc.h"
 #include "channel.h"
+#include "platform/platform.h"
 #include "reclaim.h"
 
 static struct sobj__end *end_of(struct sobj_object *obj)
@@ -177,6 +178,8 @@ int64_t sobj__channel_sleep_until(const struct sobj__channel *ch, int64_t deadli
     if ((sobj_load_relaxed(&ch->sender_ends) | sobj_load_relaxed(&ch->receiver_ends)) ==
         0)
         return deadline;
-    int64_t due = sobj__tickets_due();
+    int64_t due = sobj__tickets_due(), turn = sobj__hooks.turn;
+    if (turn != 0 && turn < due - sobj__now())
+        due = sobj__now() + turn;
     return due < deadline ? due : deadline;
 }

@@ -20,6 +20,10 @@
 struct sobj_hooks {
     void *(*detach)(void);
     void (*attach)(void *token);
+    /* Not 0: a thread that sleeps keeps references which it would drop if it ran. Then a
+     * wait for a channel with ends (channel_end.h) is INTERRUPTED after so many
+     * nanoseconds. */
+    int64_t turn;
 };
 
 /* Starts the runtime, the first call; later calls change nothing. `hooks` may be NULL

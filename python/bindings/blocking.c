@@ -159,6 +159,11 @@ int sobj_wait_begin(struct sobj_wait *wait, PyObject *handle,
     return 0;
 }
 
+int sobj_wait_turn(void)
+{
+    return PyErr_CheckSignals() == 0 && sobj_run_pending() == 0 ? 0 : -1;
+}
+
 void sobj_wait_end(struct sobj_wait *wait)
 {
     sobj_mutex_lock(&wait->local->mutex);

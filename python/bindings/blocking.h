@@ -73,6 +73,10 @@ int sobj_wait_begin(struct sobj_wait *wait, PyObject *handle,
 /* Gives back what begin has taken; leaves the exception alone. */
 void sobj_wait_end(struct sobj_wait *wait);
 
+/* Runs what waits for this thread: signal handlers and, on free-threaded builds, what
+ * other threads have left to it. Returns: 0, or -1 with an exception. */
+int sobj_wait_turn(void);
+
 /* Runs `call`, which gives a status, without the GIL, and again after a signal whose
  * handlers did not raise. Afterwards INTERRUPTED means: an exception is set. */
 #define SOBJ_WAIT(status, call)                                                        \
@@ -80,6 +84,6 @@ void sobj_wait_end(struct sobj_wait *wait);
         Py_BEGIN_ALLOW_THREADS(status)                                                 \
             = (call);                                                                  \
         Py_END_ALLOW_THREADS                                                           \
-    } while ((status) == SOBJ_INTERRUPTED && PyErr_CheckSignals() == 0)
+    } while ((status) == SOBJ_INTERRUPTED && sobj_wait_turn() == 0)
 
 #endif

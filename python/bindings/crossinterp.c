@@ -51,6 +51,11 @@
 #define CROSSING_REGISTER _PyCrossInterpreterData_RegisterClass
 #endif
 
+#ifdef Py_GIL_DISABLED
+extern int _Py_HandlePending(PyThreadState *tstate);
+#pragma weak _Py_HandlePending
+#endif
+
 static void drop_ticket(void *ticket) { sobj_ticket_drop((uint64_t)(uintptr_t)ticket); }
 
 /* In the receiving interpreter. */
@@ -120,6 +125,17 @@ bool sobj_runtime_finalizing(void)
 #else
     return _Py_IsFinalizing();
 #endif
+}
+
+/* Objects whose last reference another thread has dropped are handed to the thread that
+ * made them, which frees them at the next turn of its evaluation loop, but is not told. */
+int sobj_run_pending(void)
+{
+#ifdef Py_GIL_DISABLED
+    if (_Py_HandlePending != NULL)
+        return _Py_HandlePending(PyThreadState_Get());
+#endif
+    return 0;
 }
 
 int sobj_modules_guard(void)

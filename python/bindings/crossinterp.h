@@ -22,5 +22,8 @@ PyThreadState *sobj_thread_state_or_null(void);
 
 /* Returns: whether the process's Python runtime is shutting down. */
 bool sobj_runtime_finalizing(void);
+/* Where a thread only frees what it has made while it runs Python code (free-threaded
+ * builds): does so now. Returns: 0, or -1 with an exception. */
+int sobj_run_pending(void);
 
 #endif

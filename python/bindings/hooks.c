@@ -17,4 +17,10 @@ static void *detach(void)
 
 static void attach(void *token) { PyEval_RestoreThread(token); }
 
-const struct sobj_hooks sobj_python_hooks = {detach, attach};
+#ifdef Py_GIL_DISABLED
+#define TURN 50000000 /* an end is noticed late by that much; sobj_run_pending */
+#else
+#define TURN 0
+#endif
+
+const struct sobj_hooks sobj_python_hooks = {detach, attach, TURN};

@@ -144,8 +144,7 @@ static void test_in_dict(bool wrapped)
     for (unsigned way = 0; way < sizeof ways / sizeof *ways; way++) {
         struct pair p = new_pair(0);
         struct sobj_object *d, *outer;
-        sobj_cell cell =
-            wrapped ? in_tuple(p.sender) : sobj_from_object(p.sender);
+        sobj_cell cell = wrapped ? in_tuple(p.sender) : sobj_from_object(p.sender);
         if (sobj_dict_new(0, &d) != SOBJ_OK || sobj_dict_new(0, &outer) != SOBJ_OK)
             abort();
         sobj_dict_set(d, &key, cell);
@@ -370,7 +369,8 @@ static void faulty(void *context)
         sobj_unref(sender);
         sobj_unref(receiver);
     }
-    expect(send_int(channel, 1) == SOBJ_OK, "a split that comes to nothing closes nothing");
+    expect(send_int(channel, 1) == SOBJ_OK,
+           "a split that comes to nothing closes nothing");
     sobj_unref(channel);
 }
 
