@@ -133,7 +133,7 @@ enum sobj_status sobj_atomic_int_new(int64_t value, struct sobj_object **out)
     atomic_init(&a->widened, !within(value, NEAR));
     sobj_word_init(&a->narrow, (uint64_t)(within(value, NEAR) ? value : MARK));
     sobj_word_init(&a->wide, (uint64_t)value);
-    sobj__waitlist_reset(&a->waiters);
+    sobj__waitlist_init(&a->waiters);
     atomic_init(&a->lock.state, 0);
     a->watchers = 0;
     if (sobj__object_init(&a->head, &type) != SOBJ_OK) {

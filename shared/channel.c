@@ -38,6 +38,7 @@ enum sobj_status sobj__channel_init(struct sobj__channel *ch, uint32_t capacity,
     ch->capacity = capacity;
     ch->overflow = overflow;
     ch->ringed = capacity != 0 && overflow != SOBJ_OVERFLOW_DROP_OLD;
+    ch->receivers.noted = ch->senders.noted = true;
     ch->waits = capacity != 0 && overflow == SOBJ_OVERFLOW_BLOCK;
     return ch->ringed ? sobj__ring_init(&ch->ring, capacity)
                       : sobj__chain_init(&ch->chain);
@@ -316,27 +317,48 @@ static enum sobj_status take_many(struct sobj__channel *ch, struct sobj_messages
     return SOBJ_OK;
 }
 
+/* Nothing could be done: notifiers that say otherwise are put right (N3 of notify.h). */
+SOBJ_INLINE enum sobj_status tried(struct sobj__channel *ch, bool sending,
+                                   enum sobj_status status)
+{
+    struct sobj__notes *notes = sending ? &ch->senders_notes : &ch->receivers_notes;
+
+    /* Relaxed: a hint (N3). */
+    if (SOBJ_UNLIKELY(status == (sending ? SOBJ_FULL : SOBJ_EMPTY)) &&
+        SOBJ_UNLIKELY(sobj_load_relaxed(&notes->raised) != 0))
+        sobj__channel_settle(ch, sending);
+    return status;
+}
+
 enum sobj_status sobj_channel_try_send(struct sobj_object *obj, sobj_cell message)
 {
+    struct sobj__channel *ch = channel_of(obj);
+
     sobj_assert_test(message != SOBJ_NO_CELL);
-    return put(channel_of(obj), message);
+    return tried(ch, true, put(ch, message));
 }
 
 enum sobj_status sobj_channel_try_recv(struct sobj_object *obj, sobj_cell *message)
 {
-    return take(channel_of(obj), message);
+    struct sobj__channel *ch = channel_of(obj);
+
+    return tried(ch, false, take(ch, message));
 }
 
 enum sobj_status sobj_channel_try_send_many(struct sobj_object *obj,
                                             struct sobj_messages *m)
 {
-    return put_many(channel_of(obj), m);
+    struct sobj__channel *ch = channel_of(obj);
+
+    return tried(ch, true, put_many(ch, m));
 }
 
 enum sobj_status sobj_channel_try_recv_many(struct sobj_object *obj,
                                             struct sobj_messages *m)
 {
-    return take_many(channel_of(obj), m);
+    struct sobj__channel *ch = channel_of(obj);
+
+    return tried(ch, false, take_many(ch, m));
 }
 
 /* ---- waiting */
@@ -364,12 +386,9 @@ static bool must_wait(enum sobj_status status)
     return status == SOBJ_FULL || status == SOBJ_EMPTY;
 }
 
-/* Whether an attempt is worth its while; changes nothing that is shared. */
-static bool looks_ready(const struct operation *op)
+bool sobj__channel_ready(struct sobj__channel *ch, bool sending)
 {
-    struct sobj__channel *ch = op->channel;
-
-    if (op->sending)
+    if (sending)
         return ch->ringed ? sobj__ring_can_put(&ch->ring)
                           : sobj__chain_can_put(&ch->chain, limit_of(ch));
     return ch->ringed ? sobj__ring_can_take(&ch->ring)
@@ -382,7 +401,7 @@ static enum sobj_status spin(const struct operation *op, enum sobj_status status
     struct sobj__spin spin = sobj__spin_begin(list);
 
     while (must_wait(status) && sobj__spin_again(&spin)) {
-        if (looks_ready(op))
+        if (sobj__channel_ready(op->channel, op->sending))
             status = attempt(op);
     }
     sobj__spin_end(list, &spin, !must_wait(status));

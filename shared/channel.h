@@ -89,6 +89,7 @@
 
 #include "channel_chain.h"
 #include "channel_ring.h"
+#include "notify.h"
 #include "object.h"
 #include "park.h"
 #include "sharedobj/channel.h"
@@ -105,13 +106,21 @@ struct sobj__channel {
     _Atomic(int64_t) limit;
     /* atomic; ends of each side that are alive (channel_end.c); 0 and 0: never split */
     _Atomic(uint32_t) sender_ends, receiver_ends;
-    SOBJ_ALIGNED struct sobj__waitlist receivers;
-    SOBJ_ALIGNED struct sobj__waitlist senders;
+    SOBJ_ALIGNED SOBJ__NOTED_LIST(receivers);
+    SOBJ_ALIGNED SOBJ__NOTED_LIST(senders);
     union {
         struct sobj__ring ring;
         struct sobj__chain chain;
     };
 };
+
+_Static_assert(offsetof(struct sobj__channel, receivers_notes) ==
+                       offsetof(struct sobj__channel, receivers) +
+                           sizeof(struct sobj__waitlist) &&
+                   offsetof(struct sobj__channel, senders_notes) ==
+                       offsetof(struct sobj__channel, senders) +
+                           sizeof(struct sobj__waitlist),
+               "notes come right behind their list");
 
 /* What a queue (queue.c) has in common with a channel.
  * init needs: zeroed memory; `ch->object` is the caller's. Returns: OK, NO_MEMORY. */
@@ -129,6 +138,12 @@ bool sobj__channel_close(struct sobj__channel *ch);
  * section). Mark returns: whether this call set it. */
 bool sobj__channel_mark_closed(struct sobj__channel *ch);
 void sobj__channel_wake_all(struct sobj__channel *ch);
+
+/* Whether a send, a receive would find something to do or CLOSED; changes nothing that is
+ * shared. */
+bool sobj__channel_ready(struct sobj__channel *ch, bool sending);
+/* Notifiers (channel_notify.c): after an operation that found nothing to do. */
+void sobj__channel_settle(struct sobj__channel *ch, bool sending);
 
 /* ---- Ends (channel_end.c): cores of their own that refer to their channel. */
 struct sobj__end {

@@ -166,6 +166,8 @@ SOBJ_NOINLINE void sobj__wake_slow(struct sobj__waitlist *list, bool all)
         if (first) {
             /* Relaxed: changes only under the lock. */
             left = sobj_load_relaxed(&list->count);
+            if (list->noted)
+                sobj__notifiers_raise_locked(list);
         }
         while (word == NULL && left != 0 && (w = list->head) != NULL) {
             uint32_t expected = SOBJ__WAITING;
@@ -189,9 +191,16 @@ SOBJ_NOINLINE void sobj__wake_slow(struct sobj__waitlist *list, bool all)
     }
 }
 
+void sobj__waitlist_init(struct sobj__waitlist *list) { memset(list, 0, sizeof *list); }
+
 void sobj__waitlist_reset(struct sobj__waitlist *list)
 {
+    bool noted = list->noted;
+
     memset(list, 0, sizeof *list);
+    list->noted = noted;
+    if (noted)
+        sobj__notifiers_renew(list);
 }
 
 void sobj__wakes_add(struct sobj__wakes *w, struct sobj__parker *parker)

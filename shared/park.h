@@ -85,9 +85,11 @@ struct sobj__waiter {
 };
 
 struct sobj__waitlist {
-    _Atomic(uint32_t) count; /* waiters linked; read by wakers without the lock (P1) */
+    _Atomic(uint32_t) count;   /* waiters linked and notifiers armed; read by wakers
+                              * without the lock (P1) */
     _Atomic(uint32_t) spin_ns; /* adaptive; see sobj__spin_begin */
     struct sobj__lock lock;
+    bool noted; /* const: a struct sobj__notes comes right behind this list */
     struct sobj__waiter *head, *tail; /* guarded by lock */
 };
 
@@ -138,7 +140,14 @@ SOBJ_INLINE void sobj__wake_all(struct sobj__waitlist *list)
         sobj__wake_slow(list, true);
 }
 
-/* Forgets all waiters: for the fork child, where their threads are gone. */
+/* Of notify.c: raises all that are armed (needs: the lock); in the child of a fork, gives
+ * all of them descriptors of its own. */
+void sobj__notifiers_raise_locked(struct sobj__waitlist *list);
+void sobj__notifiers_renew(struct sobj__waitlist *list);
+
+void sobj__waitlist_init(struct sobj__waitlist *list);
+/* Forgets all waiters: for the fork child, where their threads are gone. Notifiers stay,
+ * with descriptors of the child's own. */
 void sobj__waitlist_reset(struct sobj__waitlist *list);
 
 /* ---- Wake-ups for lists of another shape (dict_watch.c, flight.c): parkers are chosen

@@ -8,6 +8,7 @@
 
 #include "flight.h"
 #include "immortal.h"
+#include "notify.h"
 #include "object.h"
 #include "park.h"
 #include "platform/platform.h"
@@ -16,14 +17,21 @@
 #include "thread.h"
 #include "value.h"
 
+static void thread_leaves(struct sobj__thread *thread)
+{
+    sobj__flights_thread_end(thread);
+    sobj__notifiers_thread_end(thread);
+}
+
 struct sobj__threads sobj__threads = {.lock = PTHREAD_MUTEX_INITIALIZER,
-                                      .leaves = sobj__flights_thread_end};
+                                      .leaves = thread_leaves};
 _Atomic(uint32_t) sobj__fork_gate;
 _Atomic(uint32_t) sobj__awaited;
 struct sobj_hooks sobj__hooks;
 struct sobj__domains sobj__domains;
 struct sobj__objects sobj__objects;
 struct sobj__flights sobj__flights;
+struct sobj__notifiers sobj__notifiers;
 struct sobj__hash_secret sobj__hash_secret;
 struct sobj__immortals sobj__immortals = {.limit = SOBJ_IMMORTAL_LIMIT};
 uint32_t sobj_immortal_kinds;

@@ -3,6 +3,7 @@
  * run there. */
 #if defined(__APPLE__)
 #include <errno.h>
+#include <fcntl.h>
 #include <os/os_sync_wait_on_address.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -50,6 +51,48 @@ void sobj__os_wake(_Atomic(uint32_t) *word, int count)
         os_sync_wake_by_address_any((void *)word, 4, OS_SYNC_WAKE_BY_ADDRESS_NONE);
     else
         os_sync_wake_by_address_all((void *)word, 4, OS_SYNC_WAKE_BY_ADDRESS_NONE);
+}
+
+static void set_flags(int fd)
+{
+    fcntl(fd, F_SETFL, O_NONBLOCK);
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
+enum sobj_status sobj__os_event_open(struct sobj__os_event *e)
+{
+    int ends[2];
+
+    if (pipe(ends) != 0)
+        return SOBJ_OS_ERROR;
+    set_flags(ends[0]);
+    set_flags(ends[1]);
+    e->fd = ends[0];
+    e->to = ends[1];
+    return SOBJ_OK;
+}
+
+void sobj__os_event_close(struct sobj__os_event *e)
+{
+    close(e->fd);
+    close(e->to);
+    e->fd = e->to = -1;
+}
+
+enum sobj_status sobj__os_event_renew(struct sobj__os_event *e)
+{
+    struct sobj__os_event fresh;
+
+    if (sobj__os_event_open(&fresh) != SOBJ_OK) {
+        sobj__os_event_close(e);
+        return SOBJ_OS_ERROR;
+    }
+    dup2(fresh.fd, e->fd);
+    set_flags(e->fd);
+    close(fresh.fd);
+    close(e->to);
+    e->to = fresh.to;
+    return SOBJ_OK;
 }
 
 enum sobj_status sobj__os_random(void *buf, size_t size)

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Linux: futex(2), getrandom(2), sched_getaffinity(2). */
+/* Linux: futex(2), eventfd(2), getrandom(2), sched_getaffinity(2). */
 #if defined(__linux__)
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <linux/futex.h>
 #include <sched.h>
+#include <sys/eventfd.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -54,6 +56,31 @@ enum sobj_status sobj__os_wait(_Atomic(uint32_t) *word, uint32_t expected,
 void sobj__os_wake(_Atomic(uint32_t) *word, int count)
 {
     syscall(SYS_futex, word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, count, NULL, NULL, 0);
+}
+
+enum sobj_status sobj__os_event_open(struct sobj__os_event *e)
+{
+    e->fd = e->to = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    return e->fd >= 0 ? SOBJ_OK : SOBJ_OS_ERROR;
+}
+
+void sobj__os_event_close(struct sobj__os_event *e)
+{
+    close(e->fd);
+    e->fd = e->to = -1;
+}
+
+enum sobj_status sobj__os_event_renew(struct sobj__os_event *e)
+{
+    struct sobj__os_event fresh;
+
+    if (sobj__os_event_open(&fresh) != SOBJ_OK) {
+        sobj__os_event_close(e);
+        return SOBJ_OS_ERROR;
+    }
+    dup3(fresh.fd, e->fd, O_CLOEXEC);
+    close(fresh.fd);
+    return SOBJ_OK;
 }
 
 enum sobj_status sobj__os_random(void *buf, size_t size)

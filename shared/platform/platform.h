@@ -32,6 +32,21 @@ enum sobj_status sobj__os_wait(_Atomic(uint32_t) *word, uint32_t expected,
  * already: the address is only a name. */
 void sobj__os_wake(_Atomic(uint32_t) *word, int count);
 
+/* An event as a file descriptor: readable from set to clear. `fd` is what to wait for,
+ * `to` where set writes, which may be the same. */
+struct sobj__os_event {
+    int fd, to;
+};
+/* Returns: OK, not set; OS_ERROR, errno says why. */
+enum sobj_status sobj__os_event_open(struct sobj__os_event *e);
+void sobj__os_event_close(struct sobj__os_event *e);
+/* Async-signal-safe; neither waits. */
+void sobj__os_event_set(const struct sobj__os_event *e);
+void sobj__os_event_clear(const struct sobj__os_event *e);
+/* In the child of a fork: puts a new event, not set, under the same number, where the one
+ * that is shared with the parent was. Returns: OK; OS_ERROR: the number is closed. */
+enum sobj_status sobj__os_event_renew(struct sobj__os_event *e);
+
 /* Fills `buf` with unpredictable bytes. Returns: OK or OS_ERROR. */
 enum sobj_status sobj__os_random(void *buf, size_t size);
 

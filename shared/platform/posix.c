@@ -15,6 +15,24 @@ int64_t sobj__now(void)
     return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
+/* Eight bytes are what an eventfd takes; a pipe has room for many. Both fail only where
+ * they are set (cleared) already. */
+void sobj__os_event_set(const struct sobj__os_event *e)
+{
+    const uint64_t one = 1;
+    ssize_t n = write(e->to, &one, sizeof one);
+
+    (void)n;
+}
+
+void sobj__os_event_clear(const struct sobj__os_event *e)
+{
+    uint64_t buffer;
+
+    while (read(e->fd, &buffer, sizeof buffer) > 0 && e->fd != e->to)
+        ;
+}
+
 void *sobj__os_map(size_t size)
 {
     /* One unit more than asked for, so that an aligned range lies inside. */
