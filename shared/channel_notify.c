@@ -19,10 +19,10 @@ SOBJ_NOINLINE void sobj__channel_settle(struct sobj__channel *ch, bool sending)
 }
 
 enum sobj_status sobj_notifier_new(struct sobj_object *obj, bool sending,
-                                   struct sobj_notifier **out)
+                                   bool of_thread, struct sobj_notifier **out)
 {
     struct sobj__channel *ch = sobj_container_of(obj, struct sobj__channel, object);
-    enum sobj_status status = sobj__notifier_open(list_of(ch, sending), out);
+    enum sobj_status status = sobj__notifier_open(list_of(ch, sending), of_thread, out);
 
     if (status == SOBJ_OK)
         sobj__channel_settle(ch, sending);

@@ -77,7 +77,7 @@ void sobj__notifiers_raise(struct sobj__waitlist *list)
 
 /* ---- life */
 
-enum sobj_status sobj__notifier_open(struct sobj__waitlist *list,
+enum sobj_status sobj__notifier_open(struct sobj__waitlist *list, bool of_thread,
                                      struct sobj_notifier **out)
 {
     struct sobj_thread *self = sobj_thread();
@@ -88,7 +88,7 @@ enum sobj_status sobj__notifier_open(struct sobj__waitlist *list,
         return SOBJ_NO_MEMORY;
     }
     n->list = list;
-    n->thread = self->serial;
+    n->thread = of_thread ? self->serial : 0;
     if (sobj__os_event_open(&n->event) != SOBJ_OK) {
         sobj__free(SOBJ_COUNT_BLOCKS, n, sizeof *n);
         return SOBJ_OS_ERROR;

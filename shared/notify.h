@@ -38,7 +38,7 @@
 
 struct sobj_notifier {
     struct sobj__waitlist *list; /* const */
-    uint64_t thread;             /* const; a serial */
+    uint64_t thread;             /* const; a serial, or 0 */
     /* guarded by list->lock */
     struct sobj__os_event event;
     bool armed;
@@ -72,7 +72,7 @@ struct sobj__notifiers {
 extern struct sobj__notifiers sobj__notifiers;
 
 /* Makes one, raised. Returns: OK, NO_MEMORY, OS_ERROR. */
-enum sobj_status sobj__notifier_open(struct sobj__waitlist *list,
+enum sobj_status sobj__notifier_open(struct sobj__waitlist *list, bool of_thread,
                                      struct sobj_notifier **out);
 /* Arms all that are raised. Afterwards the caller looks at the condition and, if it holds,
  * raises (N2). */

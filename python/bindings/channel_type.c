@@ -10,6 +10,7 @@
 #include "channel_type.h"
 
 #include "args.h"
+#include "channel_async.h"
 
 #define MAX_CAPACITY ((Py_ssize_t)1 << 31)
 
@@ -156,6 +157,14 @@ static PyObject *sent(PyObject *self, const char *function, enum sobj_status sta
     return sobj_channel_raise_sent(self, function, status, limit);
 }
 
+PyObject *sobj_channel_sent(PyObject *self, const char *function,
+                            enum sobj_status status, sobj_cell message)
+{
+    static const struct sobj_timeout none = SOBJ_NO_TIMEOUT;
+
+    return sent(self, function, status, message, &none);
+}
+
 enum sobj_status sobj_channel_wait_send(PyObject *self, sobj_cell message,
                                         const struct sobj_timeout *limit)
 {
@@ -271,8 +280,7 @@ PyObject *sobj_channel_raise_no_message(PyObject *self, const char *function,
         what, limit, "one comes");
 }
 
-/* Turns what a receive came to into the message, or NULL with an exception. */
-static PyObject *received(PyObject *self, enum sobj_status status, sobj_cell message)
+PyObject *sobj_channel_received(PyObject *self, enum sobj_status status, sobj_cell message)
 {
     return status == SOBJ_OK ? sobj_decode_message(sobj_channel_state(self), message)
                              : sobj_channel_raise_received(self, status);
@@ -324,7 +332,7 @@ static PyObject *channel_recv(PyObject *self, PyObject *const *args, Py_ssize_t 
     enum sobj_status status = sobj_channel_receive(self, &limit, &message);
     if (status == SOBJ_TIMEOUT)
         return sobj_channel_raise_no_message(self, "recv", &limit);
-    return received(self, status, message);
+    return sobj_channel_received(self, status, message);
 }
 
 PyDoc_STRVAR(recv_nowait_doc,
@@ -337,7 +345,7 @@ static PyObject *channel_recv_nowait(PyObject *self, PyObject *unused)
     sobj_cell message = SOBJ_NO_CELL;
     enum sobj_status status = sobj_channel_try_recv(sobj_handle_core(self), &message);
 
-    return received(self, status, message);
+    return sobj_channel_received(self, status, message);
 }
 
 PyDoc_STRVAR(
@@ -360,7 +368,7 @@ static PyObject *channel_try_recv(PyObject *self, PyObject *const *args,
     enum sobj_status status = sobj_channel_try_recv(sobj_handle_core(self), &message);
     if (status == SOBJ_EMPTY)
         return Py_NewRef(otherwise);
-    return received(self, status, message);
+    return sobj_channel_received(self, status, message);
 }
 
 static PyObject *channel_next(PyObject *self)
@@ -371,7 +379,7 @@ static PyObject *channel_next(PyObject *self)
 
     if (status == SOBJ_CLOSED)
         return NULL; /* the end of the iteration */
-    return received(self, status, message);
+    return sobj_channel_received(self, status, message);
 }
 
 /* ---- the rest */
@@ -468,6 +476,8 @@ static PyMethodDef channel_methods[] = {
     {"close", FAST(channel_close), close_doc},
     {"qsize", channel_qsize, METH_NOARGS, qsize_doc},
     {"split", sobj_channel_py_split, METH_NOARGS, sobj_channel_split_doc},
+    SOBJ_CHANNEL_ASEND,
+    SOBJ_CHANNEL_ARECV,
     {"__enter__", channel_enter, METH_NOARGS, enter_doc},
     {"__exit__", channel_exit, METH_VARARGS, exit_doc},
     {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS,
@@ -499,17 +509,18 @@ static PyType_Slot channel_slots[] = {
     {Py_tp_repr, channel_repr},
     {Py_tp_iter, PyObject_SelfIter},
     {Py_tp_iternext, channel_next},
+    SOBJ_CHANNEL_ASYNC_SLOTS,
     {Py_tp_hash, sobj_handle_hash},
     {Py_tp_richcompare, sobj_handle_richcompare},
     {Py_tp_methods, channel_methods},
     {Py_tp_getset, channel_getset},
-    SOBJ_HANDLE_SLOTS(sobj_handle_dealloc, sobj_handle_traverse),
+    SOBJ_HANDLE_SLOTS(sobj_channel_dealloc, sobj_handle_traverse),
     {0, NULL},
 };
 
 static PyType_Spec channel_spec = {
     .name = "sharedobj.Channel",
-    .basicsize = sizeof(SobjHandle),
+    .basicsize = sizeof(SobjChannel),
     .flags = SOBJ_HANDLE_FLAGS,
     .slots = channel_slots,
 };
@@ -523,6 +534,7 @@ static PyMethodDef sender_methods[] = {
     {"try_send", channel_try_send, METH_O, try_send_doc},
     {"close", FAST(channel_close), close_doc},
     {"qsize", channel_qsize, METH_NOARGS, qsize_doc},
+    SOBJ_CHANNEL_ASEND,
     {"__enter__", channel_enter, METH_NOARGS, enter_doc},
     {"__exit__", channel_exit, METH_VARARGS, exit_doc},
     {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS,
@@ -549,13 +561,13 @@ static PyType_Slot sender_slots[] = {
     {Py_tp_richcompare, sobj_handle_richcompare},
     {Py_tp_methods, sender_methods},
     {Py_tp_getset, channel_getset},
-    SOBJ_HANDLE_SLOTS(sobj_handle_dealloc, sobj_handle_traverse),
+    SOBJ_HANDLE_SLOTS(sobj_channel_dealloc, sobj_handle_traverse),
     {0, NULL},
 };
 
 static PyType_Spec sender_spec = {
     .name = "sharedobj.Sender",
-    .basicsize = sizeof(SobjHandle),
+    .basicsize = sizeof(SobjChannel),
     .flags = SOBJ_HANDLE_FLAGS | Py_TPFLAGS_DISALLOW_INSTANTIATION,
     .slots = sender_slots,
 };
@@ -567,6 +579,7 @@ static PyMethodDef receiver_methods[] = {
     {"try_recv", FAST(channel_try_recv), try_recv_doc},
     {"close", FAST(channel_close), close_doc},
     {"qsize", channel_qsize, METH_NOARGS, qsize_doc},
+    SOBJ_CHANNEL_ARECV,
     {"__enter__", channel_enter, METH_NOARGS, enter_doc},
     {"__exit__", channel_exit, METH_VARARGS, exit_doc},
     {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS,
@@ -592,24 +605,26 @@ static PyType_Slot receiver_slots[] = {
     {Py_tp_repr, sobj_channel_end_repr},
     {Py_tp_iter, PyObject_SelfIter},
     {Py_tp_iternext, channel_next},
+    SOBJ_CHANNEL_ASYNC_SLOTS,
     {Py_tp_hash, sobj_handle_hash},
     {Py_tp_richcompare, sobj_handle_richcompare},
     {Py_tp_methods, receiver_methods},
     {Py_tp_getset, channel_getset},
-    SOBJ_HANDLE_SLOTS(sobj_handle_dealloc, sobj_handle_traverse),
+    SOBJ_HANDLE_SLOTS(sobj_channel_dealloc, sobj_handle_traverse),
     {0, NULL},
 };
 
 static PyType_Spec receiver_spec = {
     .name = "sharedobj.Receiver",
-    .basicsize = sizeof(SobjHandle),
+    .basicsize = sizeof(SobjChannel),
     .flags = SOBJ_HANDLE_FLAGS | Py_TPFLAGS_DISALLOW_INSTANTIATION,
     .slots = receiver_slots,
 };
 
 int sobj_channel_exec(PyObject *module, struct sobj_state *state)
 {
-    if (sobj_handle_add_type(module, state, SOBJ_TYPE_CHANNEL, &channel_spec) < 0 ||
+    if (sobj_channel_async_exec(module, state) < 0 ||
+        sobj_handle_add_type(module, state, SOBJ_TYPE_CHANNEL, &channel_spec) < 0 ||
         sobj_handle_add_type(module, state, SOBJ_TYPE_SENDER, &sender_spec) < 0)
         return -1;
     return sobj_handle_add_type(module, state, SOBJ_TYPE_RECEIVER, &receiver_spec);

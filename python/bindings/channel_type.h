@@ -28,6 +28,13 @@ PyObject *sobj_channel_raise_sent(PyObject *self, const char *function,
                                   enum sobj_status status,
                                   const struct sobj_timeout *limit);
 
+/* What an operation came to as a result or, NULL, an exception: the message; True, or False
+ * if it was dropped. Consume: the message. */
+PyObject *sobj_channel_received(PyObject *self, enum sobj_status status,
+                                sobj_cell message);
+PyObject *sobj_channel_sent(PyObject *self, const char *function,
+                            enum sobj_status status, sobj_cell message);
+
 /* channel_batch.c: methods. */
 extern const char sobj_channel_send_many_doc[], sobj_channel_recv_many_doc[];
 PyObject *sobj_channel_py_send_many(PyObject *self, PyObject *const *args,

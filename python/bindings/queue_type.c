@@ -9,6 +9,7 @@
 #include "channel_type.h"
 
 #include "args.h"
+#include "channel_async.h"
 #include "sharedobj/queue.h"
 
 /* ---- making one */
@@ -392,6 +393,8 @@ static PyMethodDef queue_methods[] = {
     {"qsize", queue_qsize, METH_NOARGS, qsize_doc},
     {"empty", queue_empty, METH_NOARGS, empty_doc},
     {"full", queue_full, METH_NOARGS, full_doc},
+    SOBJ_CHANNEL_ASEND,
+    SOBJ_CHANNEL_ARECV,
     {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS,
      PyDoc_STR("__class_getitem__($type, item, /)\n--\n\n"
                "For annotations: Queue[int].")},
@@ -418,15 +421,16 @@ static PyType_Slot queue_slots[] = {
     {Py_tp_repr, queue_repr},
     {Py_tp_hash, sobj_handle_hash},
     {Py_tp_richcompare, sobj_handle_richcompare},
+    SOBJ_CHANNEL_ASYNC_SLOTS,
     {Py_tp_methods, queue_methods},
     {Py_tp_getset, queue_getset},
-    SOBJ_HANDLE_SLOTS(sobj_handle_dealloc, sobj_handle_traverse),
+    SOBJ_HANDLE_SLOTS(sobj_channel_dealloc, sobj_handle_traverse),
     {0, NULL},
 };
 
 static PyType_Spec queue_spec = {
     .name = "sharedobj.Queue",
-    .basicsize = sizeof(SobjHandle),
+    .basicsize = sizeof(SobjChannel),
     .flags = SOBJ_HANDLE_FLAGS,
     .slots = queue_slots,
 };

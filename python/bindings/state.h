@@ -146,6 +146,8 @@ enum sobj_error {
     X(missing)  /* MISSING */                                                          \
     X(deletion) /* DELETE */                                                           \
     X(dict_iterator)                                                                   \
+    X(channel_watch)                                                                   \
+    X(channel_operation)                                                               \
     X(dict_keys) X(dict_values) X(dict_items) X(array_iterator) X(list_iterator)
 
 struct sobj_dict_cache;
@@ -217,6 +219,7 @@ int sobj_list_exec(PyObject *module, struct sobj_state *state);
 /* Returns: the handle of the process-wide registry, a new reference, or NULL. */
 PyObject *sobj_dict_registry(PyObject *module);
 int sobj_channel_exec(PyObject *module, struct sobj_state *state);
+int sobj_channel_async_exec(PyObject *module, struct sobj_state *state);
 int sobj_queue_exec(PyObject *module, struct sobj_state *state);
 
 #endif

@@ -22,7 +22,7 @@ static struct sobj_notifier *new_notifier(struct sobj_object *ch, bool sending)
 {
     struct sobj_notifier *n;
 
-    if (sobj_notifier_new(ch, sending, &n) != SOBJ_OK) {
+    if (sobj_notifier_new(ch, sending, true, &n) != SOBJ_OK) {
         diag("no notifier");
         abort();
     }
@@ -347,7 +347,7 @@ static void test_no_descriptors(void)
     tight.rlim_cur = 0;
     setrlimit(RLIMIT_NOFILE, &tight);
     bool failed =
-        sobj_notifier_new(ch, false, &none) == SOBJ_OS_ERROR && errno == EMFILE;
+        sobj_notifier_new(ch, false, false, &none) == SOBJ_OS_ERROR && errno == EMFILE;
     pid_t child = fork();
     if (child == 0) {
         bool good = sobj_notifier_fd(n) == -1 && fcntl(fd, F_GETFD) == -1 &&
@@ -373,7 +373,7 @@ static void faulty(void *context)
     (void)context;
     if (sobj_channel_new(2, SOBJ_OVERFLOW_BLOCK, &ch) != SOBJ_OK)
         return;
-    if (sobj_notifier_new(ch, false, &n) == SOBJ_OK) {
+    if (sobj_notifier_new(ch, false, false, &n) == SOBJ_OK) {
         send_int(ch, 1);
         expect(readable(n, 0), "readable");
         sobj_notifier_free(n);

@@ -1,6 +1,7 @@
 """Channel.split(): senders and receivers, and what their ends mean."""
 
 import copy
+import functools
 import gc
 import pickle
 import sys
@@ -105,22 +106,22 @@ def holders():
     return {
         "dict: del": (in_dict, lambda d: d.pop("end")),
         "dict: overwrite": (in_dict, lambda d: d.update(end=1)),
-        "dict: increment-free exchange": (in_dict, lambda d: d.exchange("end", None) and None),
+        "dict: exchange": (in_dict, lambda d: d.exchange("end", None)),
         "dict: clear": (in_dict, lambda d: d.clear()),
         "dict: replace": (in_dict, lambda d: d.replace({})),
         "dict: gone": (in_dict, None),
         "dict in dict: del": (
             lambda end: SharedDict(inner=SharedDict(end=(1, (end,)))),
-            lambda d: d.pop("inner") and None,
+            lambda d: d.pop("inner"),
         ),
-        "dict: read before": (in_dict, lambda d: (d["end"], d["end"], d.pop("end")) and None),
-        "list: del": (in_list, lambda x: x.pop(0) and None),
+        "dict: read before": (in_dict, lambda d: [d["end"], d["end"], d.pop("end")]),
+        "list: del": (in_list, lambda x: x.pop(0)),
         "list: overwrite": (in_list, lambda x: x.__setitem__(0, None)),
         "list: slice": (in_list, lambda x: x.__setitem__(slice(0, 2), [])),
-        "list: insert, clear": (in_list, lambda x: (x.insert(0, 5), x.clear()) and None),
+        "list: insert, clear": (in_list, lambda x: [x.insert(0, 5), x.clear()]),
         "list: replace": (in_list, lambda x: x.replace([1])),
         "list: gone": (in_list, None),
-        "message: received": (in_message, lambda ch: ch.recv() and None),
+        "message: received": (in_message, lambda ch: ch.recv()),
         "message: dropped": (in_message, lambda ch: ch.close(immediate=True)),
         "message: gone": (in_message, None),
         "python: cycle": (lambda end: (x := [end], x.append(x))[0], lambda x: x.clear()),
@@ -143,32 +144,30 @@ def test_wherever_the_last_reference_lies(name):
         r.recv()
 
 
-def test_closes_who_waits():
-    for sending in (False, True):
-        ch = Channel(1)
-        s, r = ch.split()
-        ch.send(0)
-        errors = []
+def until_closed(operation, errors):
+    try:
+        while True:
+            operation()
+    except so.ChannelClosed as error:
+        errors.append(error.with_traceback(None))
 
-        def work(end):
-            try:
-                while True:
-                    end.send(1) if sending else end.recv()
-            except so.ChannelClosed as error:
-                errors.append(error)
 
-        thread = threading.Thread(target=work, args=(s if sending else r,))
-        thread.start()
-        if sending:
-            del r
-        else:
-            while ch.qsize():
-                pass
-            del s
-        thread.join()
-        del thread
-        assert len(errors) == 1
-        errors[0].__traceback__ = None
+@pytest.mark.parametrize("sending", [False, True])
+def test_closes_who_waits(sending):
+    ch, errors = Channel(1), []
+    s, r = ch.split()
+    s.send(0)
+    operation = functools.partial(s.send, 1) if sending else r.recv
+    thread = threading.Thread(target=until_closed, args=(operation, errors))
+    thread.start()
+    if sending:
+        del r
+    else:
+        while ch.qsize():
+            pass
+        del s
+    thread.join()
+    assert len(errors) == 1
 
 
 def test_a_thread_that_ends():
