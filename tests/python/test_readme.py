@@ -41,7 +41,7 @@ def test_readme_has_every_operation():
     quoted = re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", README, flags=re.S))
     words = set(re.findall(r"\w+", " ".join(blocks + quoted)))
     containers = so.SharedArray, so.SharedDict, so.SharedList, so.SharedSet
-    for kind in (so.AtomicInt, so.Channel, so.Queue, *containers):
+    for kind in (so.AtomicInt, so.Channel, so.Queue, so.Sender, so.Receiver, *containers):
         public = {name for name in vars(kind) if not name.startswith("_")}
         assert public <= words, f"{kind.__name__}: {sorted(public - words)}"
     names = {name for name in so.__all__ if not name.startswith(("_", "Channel"))}

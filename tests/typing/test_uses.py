@@ -5,6 +5,7 @@ nothing at run time, and a line with `type: ignore` that mypy has nothing agains
 error there.
 """
 
+import asyncio
 import queue
 from typing import Any, Literal, assert_type
 
@@ -169,6 +170,34 @@ def test_batches() -> None:
     with pytest.raises(ValueError):
         so.Channel(overflow="drop")  # type: ignore[arg-type]
     channel.send_many(["text"])  # type: ignore[list-item]
+
+
+def test_ends() -> None:
+    sender, receiver = so.Channel[int](2).split()
+    assert_type(sender, so.Sender[int])
+    assert_type(receiver, so.Receiver[int])
+    assert_type(sender.send(1), bool)
+    assert_type(receiver.recv(), int)
+    assert_type(receiver.fileno(), int)
+    sender.close()
+    for message in receiver:
+        assert_type(message, int)
+    with pytest.raises(so.ChannelClosed):
+        sender.send("text")  # type: ignore[arg-type]
+    with pytest.raises(AttributeError):
+        receiver.send(1)  # type: ignore[attr-defined]
+
+
+def test_coroutines() -> None:
+    async def main() -> None:
+        channel: so.Channel[str] = so.Channel()
+        assert_type(await channel.asend("text"), bool)
+        assert_type(await channel.arecv(), str)
+        channel.close()
+        async for message in channel:
+            assert_type(message, str)
+
+    asyncio.run(main())
 
 
 def test_queue() -> None:
