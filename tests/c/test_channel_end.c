@@ -9,6 +9,7 @@
 
 #include "channel.h"
 #include "channels.h"
+#include "reclaim.h"
 #include "sharedobj/channel_end.h"
 #include "sharedobj/dict.h"
 #include "sharedobj/list.h"
@@ -341,6 +342,11 @@ static void test_races(void)
 
 static void test_fork(void)
 {
+#ifdef SOBJ__TSAN
+    /* It takes the mutex that the child makes anew for one that is still held, and the
+     * end of an end runs a grace period. */
+    skip("this sanitizer does not follow a mutex into the child");
+#else
     struct pair p = new_pair(0);
     int status = -1;
     pid_t child = fork();
@@ -356,6 +362,7 @@ static void test_fork(void)
     sobj_unref(p.sender);
     sobj_unref(p.receiver);
     sobj_unref(p.channel);
+#endif
 }
 
 static void faulty(void *context)
