@@ -26,8 +26,8 @@ struct sobj_notifier;
 /* Makes one. With `of_thread` it belongs to the calling thread: its descriptor is closed
  * when that ends. Returns: OK and the notifier; NO_MEMORY; OS_ERROR: errno says why there is no
  *          descriptor. Needs: the caller keeps `ch` (no end of it) alive. */
-enum sobj_status sobj_notifier_new(struct sobj_object *ch, bool sending,
-                                   bool of_thread, struct sobj_notifier **out);
+enum sobj_status sobj_notifier_new(struct sobj_object *ch, bool sending, bool of_thread,
+                                   struct sobj_notifier **out);
 /* Closes the descriptor. */
 void sobj_notifier_free(struct sobj_notifier *n);
 /* Returns: the descriptor, or -1 if it has been closed with its thread. In the child of a

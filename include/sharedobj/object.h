@@ -22,7 +22,7 @@ enum sobj_type {
     SOBJ_TYPE_CHANNEL,
     SOBJ_TYPE_ARRAY,
     SOBJ_TYPE_LIST,
-    SOBJ_TYPE_QUEUE, /* a channel with a limit that can be set, see queue.h */
+    SOBJ_TYPE_QUEUE,  /* a channel with a limit that can be set, see queue.h */
     SOBJ_TYPE_SENDER, /* ends of a channel, see channel_end.h */
     SOBJ_TYPE_RECEIVER,
     SOBJ_TYPES

@@ -124,7 +124,8 @@ PyObject *sobj_channel_fileno(PyObject *op, PyObject *unused)
     w = PyMem_RawCalloc(1, sizeof *w);
     if (w == NULL)
         return PyErr_NoMemory();
-    if (new_notifier(sobj_channel_of(self->handle.core), false, true, &w->notifier) < 0) {
+    if (new_notifier(sobj_channel_of(self->handle.core), false, true, &w->notifier) <
+        0) {
         PyMem_RawFree(w);
         return NULL;
     }
@@ -187,9 +188,7 @@ static PyMethodDef watch_methods[] = {
 
 static PyType_Slot watch_slots[] = {
     {Py_tp_doc, (void *)PyDoc_STR("A descriptor that event loops wait for.")},
-    {Py_tp_dealloc, watch_dealloc},
-    {Py_tp_methods, watch_methods},
-    {0, NULL},
+     {Py_tp_dealloc, watch_dealloc}, {Py_tp_methods, watch_methods}, {0, NULL},
 };
 
 static PyType_Spec watch_spec = {
@@ -322,8 +321,9 @@ static PyObject *operation_get_key(PyObject *op, void *closure)
 
 static PyGetSetDef operation_getset[] = {
     {"key", operation_get_key, NULL,
-     PyDoc_STR("A number that operations have in common that wait for the same."), NULL},
-    {NULL},
+     PyDoc_STR("A number that operations have in common that wait for the same."),
+               NULL},
+     {NULL},
 };
 
 static PyMethodDef operation_methods[] = {
@@ -334,11 +334,8 @@ static PyMethodDef operation_methods[] = {
 
 static PyType_Slot operation_slots[] = {
     {Py_tp_doc, (void *)PyDoc_STR("A send or receive of a coroutine.")},
-    {Py_tp_dealloc, operation_dealloc},
-    {Py_tp_traverse, operation_traverse},
-    {Py_tp_methods, operation_methods},
-    {Py_tp_getset, operation_getset},
-    {0, NULL},
+     {Py_tp_dealloc, operation_dealloc}, {Py_tp_traverse, operation_traverse},
+     {Py_tp_methods, operation_methods}, {Py_tp_getset, operation_getset}, {0, NULL},
 };
 
 static PyType_Spec operation_spec = {

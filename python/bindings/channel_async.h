@@ -26,10 +26,7 @@ extern const char sobj_channel_arecv_doc[];
 PyObject *sobj_channel_fileno(PyObject *self, PyObject *unused);
 PyObject *sobj_channel_asend(PyObject *self, PyObject *message);
 PyObject *sobj_channel_arecv(PyObject *self, PyObject *unused);
-#define SOBJ_CHANNEL_ASEND                                                             \
-    {                                                                                  \
-        "asend", sobj_channel_asend, METH_O, sobj_channel_asend_doc                    \
-    }
+#define SOBJ_CHANNEL_ASEND {"asend", sobj_channel_asend, METH_O, sobj_channel_asend_doc}
 #define SOBJ_CHANNEL_ARECV                                                             \
     {"arecv", sobj_channel_arecv, METH_NOARGS, sobj_channel_arecv_doc},                \
     {                                                                                  \
@@ -37,9 +34,6 @@ PyObject *sobj_channel_arecv(PyObject *self, PyObject *unused);
     }
 /* Slots of types that receive. */
 #define SOBJ_CHANNEL_ASYNC_SLOTS                                                       \
-    {Py_am_aiter, PyObject_SelfIter},                                                  \
-    {                                                                                  \
-        Py_am_anext, sobj_channel_anext                                                \
-    }
+    {Py_am_aiter, PyObject_SelfIter}, { Py_am_anext, sobj_channel_anext }
 
 #endif

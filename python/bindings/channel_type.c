@@ -280,7 +280,8 @@ PyObject *sobj_channel_raise_no_message(PyObject *self, const char *function,
         what, limit, "one comes");
 }
 
-PyObject *sobj_channel_received(PyObject *self, enum sobj_status status, sobj_cell message)
+PyObject *sobj_channel_received(PyObject *self, enum sobj_status status,
+                                sobj_cell message)
 {
     return status == SOBJ_OK ? sobj_decode_message(sobj_channel_state(self), message)
                              : sobj_channel_raise_received(self, status);
@@ -540,10 +541,8 @@ static PyMethodDef sender_methods[] = {
     {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS,
      PyDoc_STR("__class_getitem__($type, item, /)\n--\n\n"
                "For annotations: Sender[int].")},
-    SOBJ_HANDLE_METHODS,
-    SOBJ_HANDLE_COPY_METHODS,
-    {NULL},
-};
+     SOBJ_HANDLE_METHODS, SOBJ_HANDLE_COPY_METHODS, {NULL},
+    };
 
 PyDoc_STRVAR(
     sender_doc,
@@ -585,10 +584,8 @@ static PyMethodDef receiver_methods[] = {
     {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS,
      PyDoc_STR("__class_getitem__($type, item, /)\n--\n\n"
                "For annotations: Receiver[int].")},
-    SOBJ_HANDLE_METHODS,
-    SOBJ_HANDLE_COPY_METHODS,
-    {NULL},
-};
+     SOBJ_HANDLE_METHODS, SOBJ_HANDLE_COPY_METHODS, {NULL},
+    };
 
 PyDoc_STRVAR(
     receiver_doc,
