@@ -101,8 +101,9 @@ class _Trio:
 
 def _library() -> "_Asyncio | _Trio":
     """The library whose task is running; one that is not imported has none."""
-    if (trio := sys.modules.get("trio")) is not None and trio.lowlevel.in_trio_task():
-        return _Trio(trio)
+    lowlevel = sys.modules.get("trio.lowlevel")  # there when trio was imported to its end
+    if lowlevel is not None and lowlevel.in_trio_task():
+        return _Trio(sys.modules["trio"])
     if (asyncio := sys.modules.get("asyncio")) is not None:
         loop = asyncio._get_running_loop()
         if loop is not None:
