@@ -191,7 +191,7 @@ static void lock_is_let_go(void)
     struct pause w, c;
     int before = tap_failures();
 
-    sobj__hooks = (struct sobj_hooks){hook_detach, hook_attach};
+    sobj__hooks = (struct sobj_hooks){hook_detach, hook_attach, 0};
     ok(pause_at(&c, "gate.grace", 0, job_locked_look, d) &&
            sobj_load_seq_cst(&detached) == 1,
        "a closer has let go of the host's lock");
@@ -200,7 +200,7 @@ static void lock_is_let_go(void)
        "who waits has, too");
     pause_end(&c);
     pause_end(&w);
-    sobj__hooks = (struct sobj_hooks){NULL, NULL};
+    sobj__hooks = (struct sobj_hooks){NULL, NULL, 0};
     ok(sobj_load_seq_cst(&detached) == 0 && tap_failures() == before, "both have it");
     sobj_unref(&d->head);
 }

@@ -198,9 +198,9 @@ static void test_bounded(void)
 {
     int before = tap_failures();
 
-    sobj__hooks = (struct sobj_hooks){wait_begins, wait_ends};
+    sobj__hooks = (struct sobj_hooks){wait_begins, wait_ends, 0};
     crew_run(2, 1, 0, read_or_write, &reading);
-    sobj__hooks = (struct sobj_hooks){NULL, NULL};
+    sobj__hooks = (struct sobj_hooks){NULL, NULL, 0};
     int all = sobj_load_seq_cst(&reading.retired);
     ok(take_freed() == all && tap_failures() == before && reading.sure > 0,
        "a writer waits for a long reader, %d times; %d freed", reading.sure, all);
@@ -233,13 +233,13 @@ static void test_hooks(void)
 {
     int before = tap_failures();
 
-    sobj__hooks = (struct sobj_hooks){hook_detach, hook_attach};
+    sobj__hooks = (struct sobj_hooks){hook_detach, hook_attach, 0};
     sobj__write_begin();
     sobj__retire(NULL, free_detached, 0);
     sobj__write_end();
     expect(detached == 0, "not for a batch that is not full");
     sobj_collect();
-    sobj__hooks = (struct sobj_hooks){NULL, NULL};
+    sobj__hooks = (struct sobj_hooks){NULL, NULL, 0};
     ok(take_freed() == 1 && detached == 1 && attached == 1 && tap_failures() == before,
        "a grace period runs with the host's lock let go of");
 }
