@@ -16,8 +16,8 @@
 
 static struct sobj__channel *channel_of(const struct sobj_object *obj)
 {
-    if (SOBJ_UNLIKELY(obj->type->tag == SOBJ_TYPE_SENDER ||
-                      obj->type->tag == SOBJ_TYPE_RECEIVER))
+    if (SOBJ_UNLIKELY(obj->type == &sobj__sender_type ||
+                      obj->type == &sobj__receiver_type))
         return sobj_container_of(obj, struct sobj__end, object)->channel;
     sobj_assert_test(obj->type->tag == SOBJ_TYPE_CHANNEL ||
                      obj->type->tag == SOBJ_TYPE_QUEUE);

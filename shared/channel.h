@@ -151,6 +151,7 @@ struct sobj__end {
     struct sobj__channel *channel; /* const after init; a reference */
     bool counted;                  /* const before others use it */
 };
+extern const struct sobj__type sobj__sender_type, sobj__receiver_type;
 /* How long a waiter may sleep: to `deadline`, or where the channel has ends, to the end of
  * the next lease of a ticket, which may be what keeps one of them alive. Needs: the waiter
  * is in its list (E5 of channel_end.c); no section. */

@@ -94,7 +94,7 @@ static size_t end_bytes(const struct sobj_object *obj)
     return sizeof(struct sobj__end);
 }
 
-static const struct sobj__type sender_type = {
+const struct sobj__type sobj__sender_type = {
     .tag = SOBJ_TYPE_SENDER,
     .name = "Sender",
     .destroy = end_destroy,
@@ -104,7 +104,7 @@ static const struct sobj__type sender_type = {
     .leased = end_leased,
 };
 
-static const struct sobj__type receiver_type = {
+const struct sobj__type sobj__receiver_type = {
     .tag = SOBJ_TYPE_RECEIVER,
     .name = "Receiver",
     .destroy = end_destroy,
@@ -145,11 +145,11 @@ enum sobj_status sobj_channel_split(struct sobj_object *channel,
                                     struct sobj_object **sender,
                                     struct sobj_object **receiver)
 {
-    struct sobj__end *s = end_new(channel, &sender_type), *r;
+    struct sobj__end *s = end_new(channel, &sobj__sender_type), *r;
 
     if (s == NULL)
         return SOBJ_NO_MEMORY;
-    r = end_new(channel, &receiver_type);
+    r = end_new(channel, &sobj__receiver_type);
     if (r == NULL) {
         sobj_unref(&s->object);
         return SOBJ_NO_MEMORY;

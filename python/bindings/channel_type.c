@@ -110,6 +110,12 @@ static PyObject *channel_repr(PyObject *self)
 
 /* ---- sending */
 
+/* Coroutines of a Queue come here, too. */
+static bool is_queue(PyObject *self)
+{
+    return sobj_type_of(sobj_handle_core(self)) == SOBJ_TYPE_QUEUE;
+}
+
 /* What to do about a channel that is full. */
 static const char *remedy(struct sobj_object *core)
 {
@@ -134,7 +140,8 @@ PyObject *sobj_channel_raise_sent(PyObject *self, const char *function,
                                 remedy(core));
     if (status == SOBJ_CLOSED)
         return sobj_raise_error(state, SOBJ_ERR_CHANNEL_CLOSED,
-                                "cannot send: the channel is closed");
+                                is_queue(self) ? "cannot put: the queue is shut down"
+                                               : "cannot send: the channel is closed");
     if (status != SOBJ_TIMEOUT)
         return sobj_raise(state, status);
     PyOS_snprintf(what, sizeof what, "%s(): the channel had no room", function);
@@ -265,7 +272,10 @@ PyObject *sobj_channel_raise_received(PyObject *self, enum sobj_status status)
                                 "a message, try_recv() returns None instead");
     if (status == SOBJ_CLOSED)
         return sobj_raise_error(sobj_channel_state(self), SOBJ_ERR_CHANNEL_CLOSED,
-                                "cannot receive: the channel is closed and drained");
+                                is_queue(self)
+                                    ? "cannot get: the queue is shut down and empty"
+                                    : "cannot receive: the channel is closed and "
+                                      "drained");
     return sobj_raise(sobj_channel_state(self), status);
 }
 

@@ -45,6 +45,10 @@ def test_without_waiting(library):
         await q.asend(5)
         assert await q.arecv() == 5
         q.shutdown()
+        with pytest.raises(so.ChannelClosed, match="cannot get: the queue"):
+            await q.arecv()
+        with pytest.raises(so.ChannelClosed, match="cannot put: the queue"):
+            await q.asend(1)
         assert [v async for v in q] == []
 
     library.run(main)
