@@ -24,9 +24,11 @@ static struct sobj__channel *channel_of(const struct sobj_object *obj)
     return sobj_container_of((struct sobj_object *)obj, struct sobj__channel, object);
 }
 
-/* Either tail: both kinds of queue keep the mark in it. */
+/* The tail: all kinds of queue keep the mark in it. */
 static _Atomic(uint64_t) *tail_of(struct sobj__channel *ch)
 {
+    if (ch->meets)
+        return &ch->meet.tail;
     return ch->ringed ? &ch->ring.tail : &ch->chain.tail;
 }
 
@@ -48,7 +50,7 @@ void sobj__channel_fini(struct sobj__channel *ch)
 {
     if (ch->ringed)
         sobj__ring_fini(&ch->ring);
-    else
+    else if (!ch->meets)
         sobj__chain_fini(&ch->chain);
 }
 
@@ -57,10 +59,14 @@ void sobj__channel_fork_child(struct sobj__channel *ch)
 {
     sobj__waitlist_reset(&ch->receivers);
     sobj__waitlist_reset(&ch->senders);
+    if (ch->meets)
+        sobj__meet_fork_child(&ch->meet);
 }
 
 size_t sobj__channel_bytes(const struct sobj__channel *ch)
 {
+    if (ch->meets)
+        return 0;
     return ch->ringed
                ? sobj__ring_bytes(ch->capacity) + sobj__ring_messages_bytes(&ch->ring)
                : sobj__chain_count(&ch->chain) * sizeof(sobj_cell) +
@@ -95,16 +101,19 @@ static const struct sobj__type channel_type = {
     .bytes = channel_bytes,
 };
 
-enum sobj_status sobj_channel_new(uint32_t capacity, enum sobj_overflow overflow,
-                                  struct sobj_object **out)
+static enum sobj_status channel_new(uint32_t capacity, enum sobj_overflow overflow,
+                                    bool meets, struct sobj_object **out)
 {
     struct sobj__channel *ch = sobj__alloc_aligned(SOBJ_COUNT_BLOCKS, sizeof *ch);
-    enum sobj_status status;
+    enum sobj_status status = SOBJ_OK;
 
     if (ch == NULL)
         return SOBJ_NO_MEMORY;
     memset(ch, 0, sizeof *ch);
-    status = sobj__channel_init(ch, capacity, overflow);
+    if (meets)
+        ch->meets = ch->waits = true;
+    else
+        status = sobj__channel_init(ch, capacity, overflow);
     if (status != SOBJ_OK) {
         sobj__free(SOBJ_COUNT_BLOCKS, ch, sizeof *ch);
         return status;
@@ -116,6 +125,17 @@ enum sobj_status sobj_channel_new(uint32_t capacity, enum sobj_overflow overflow
     }
     *out = &ch->object;
     return SOBJ_OK;
+}
+
+enum sobj_status sobj_channel_new(uint32_t capacity, enum sobj_overflow overflow,
+                                  struct sobj_object **out)
+{
+    return channel_new(capacity, overflow, false, out);
+}
+
+enum sobj_status sobj_channel_new_rendezvous(struct sobj_object **out)
+{
+    return channel_new(0, SOBJ_OVERFLOW_BLOCK, true, out);
 }
 
 /* ---- without waiting */
@@ -193,8 +213,11 @@ static SOBJ_NOINLINE void drop_before(struct sobj__channel *ch)
 
 static enum sobj_status put(struct sobj__channel *ch, sobj_cell message)
 {
+    uint32_t done;
+
+    if (SOBJ_UNLIKELY(ch->meets))
+        return sobj__meet_put(&ch->meet, &message, 1, &done);
     for (unsigned round = 0;; round++) {
-        uint32_t done;
         sobj__write_begin();
         enum sobj_status status = ch->ringed ? sobj__ring_put(&ch->ring, message)
                                   : limit_of(ch) == 0
@@ -215,6 +238,10 @@ static enum sobj_status put(struct sobj__channel *ch, sobj_cell message)
 
 static enum sobj_status take(struct sobj__channel *ch, sobj_cell *message)
 {
+    uint32_t done;
+
+    if (SOBJ_UNLIKELY(ch->meets))
+        return sobj__meet_take(&ch->meet, message, 1, &done);
     if (SOBJ_UNLIKELY(drops_old(ch)))
         drop_before(ch);
     for (unsigned round = 0;; round++) {
@@ -237,6 +264,8 @@ static enum sobj_status put_row(struct sobj__channel *ch, const sobj_cell *cells
 {
     enum sobj_status status;
 
+    if (ch->meets)
+        return sobj__meet_put(&ch->meet, cells, n, done);
     sobj__write_begin();
     status = ch->ringed ? sobj__ring_put_row(&ch->ring, cells, n, done)
                         : put_chain_row(ch, cells, n, done);
@@ -254,6 +283,8 @@ static enum sobj_status take_row(struct sobj__channel *ch, sobj_cell *cells, uin
 {
     enum sobj_status status;
 
+    if (ch->meets)
+        return sobj__meet_take(&ch->meet, cells, n, done);
     if (drops_old(ch))
         drop_before(ch);
     sobj__write_begin();
@@ -439,6 +470,22 @@ static enum sobj_status sleep_once(const struct operation *op, int64_t deadline,
     return must_wait(status) && end == SOBJ_TIMEOUT ? SOBJ_TIMEOUT : status;
 }
 
+/* The same at a rendezvous, where the offer is what waits: it lies there while this thread
+ * spins, too. */
+static enum sobj_status offer_once(const struct operation *op, int64_t deadline,
+                                   struct sobj_domain *domain)
+{
+    struct sobj_messages *m = op->messages;
+    enum sobj_status status = sobj__meet_wait(
+        &op->channel->meet, op->sending ? m->cells[m->done] : SOBJ_NO_CELL,
+        &m->cells[m->done], list_of(op), deadline, domain);
+
+    if (status != SOBJ_OK)
+        return status;
+    m->done++;
+    return op->sending ? attempt(op) : SOBJ_OK;
+}
+
 static SOBJ_NOINLINE enum sobj_status wait_for(const struct operation *op,
                                                int64_t deadline,
                                                struct sobj_domain *domain)
@@ -447,6 +494,8 @@ static SOBJ_NOINLINE enum sobj_status wait_for(const struct operation *op,
 
     if (deadline != SOBJ_FOREVER && deadline <= sobj__now())
         return SOBJ_TIMEOUT;
+    while (must_wait(status) && op->channel->meets)
+        status = offer_once(op, deadline, domain);
     while (must_wait(status)) {
         status = spin(op, status);
         if (!must_wait(status))
@@ -518,6 +567,8 @@ enum sobj_status sobj_channel_recv_many(struct sobj_object *obj,
 
 bool sobj__channel_mark_closed(struct sobj__channel *ch)
 {
+    if (ch->meets)
+        return sobj__meet_close(&ch->meet);
     /* SeqCst: one order with all claims of the tail (I3, L5); one step, so that it needs
      * no section. */
     uint64_t tail = sobj_or_seq_cst(tail_of(ch), SOBJ__CLOSED_MARK);
@@ -562,11 +613,19 @@ bool sobj_channel_closed(const struct sobj_object *obj)
 size_t sobj_channel_count(const struct sobj_object *obj)
 {
     const struct sobj__channel *ch = channel_of(obj);
+
+    if (ch->meets)
+        return 0;
     uint64_t count =
         ch->ringed ? sobj__ring_count(&ch->ring) : sobj__chain_count(&ch->chain);
 
     /* What a send under way has still to drop does not count. */
     return drops_old(ch) && count > ch->capacity ? ch->capacity : count;
+}
+
+bool sobj_channel_is_rendezvous(const struct sobj_object *obj)
+{
+    return channel_of(obj)->meets;
 }
 
 uint32_t sobj_channel_capacity(const struct sobj_object *obj)

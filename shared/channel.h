@@ -9,13 +9,16 @@
  *     | senders: wait list       |
  *     +--------------------------+
  *     | const | tail | head      |   channel_ring.h (a bounded channel), or
- *     | tail | head              |   channel_chain.h (all others)
+ *     | tail | head              |   channel_chain.h (all others), or
+ *     | tail | offers            |   channel_meet.h (a rendezvous)
  *     +--------------------------+
  *
  * Which queue. The ring gives room for exactly `capacity` messages, so what waits for room
  * or fails for want of it has the ring. The chain is for what accepts any number:
  * unbounded channels; DROP_OLD, which accepts first and drops then (below); and Queue
- * (queue.h), whose limit is a number that may change.
+ * (queue.h), whose limit is a number that may change. A rendezvous holds no messages; who
+ * waits there lies in its own lists, not in those below, of which it uses only how
+ * long spinning has paid off.
  *
  * DROP_OLD. A sender whose message was accepted takes, while there are more than
  * `capacity`, the oldest message and drops it. Taking first, to make room, would be
@@ -78,16 +81,12 @@
  *
  * Closing sets the mark and then wakes everybody in both lists: a waiter that entered
  * too late to be woken sees the mark in the look of W1.
- *
- * What comes later, and where it fits:
- *   rendezvous                a third kind of queue beside `ring` and `list`.
- *   select                    one parker in several lists (park.h); W2 and W3 hold for
- *                             each list on its own.
  */
 #ifndef SOBJ_CHANNEL_H
 #define SOBJ_CHANNEL_H
 
 #include "channel_chain.h"
+#include "channel_meet.h"
 #include "channel_ring.h"
 #include "notify.h"
 #include "object.h"
@@ -100,6 +99,7 @@ struct sobj__channel {
     uint32_t capacity; /* 0: unbounded */
     enum sobj_overflow overflow;
     bool ringed; /* the ring is in use, not the chain */
+    bool meets;  /* it is a rendezvous */
     bool waits;  /* senders may wait for room */
     /* atomic; written by sobj_queue_set_maxsize: puts fail while there are so many; below
      * 1: never. Of the chain only. */
@@ -111,6 +111,7 @@ struct sobj__channel {
     union {
         struct sobj__ring ring;
         struct sobj__chain chain;
+        struct sobj__meet meet;
     };
 };
 

@@ -46,6 +46,14 @@ enum sobj_overflow {
 enum sobj_status sobj_channel_new(uint32_t capacity, enum sobj_overflow overflow,
                                   struct sobj_object **out);
 
+/* A rendezvous: a channel that holds no message. A send and a receive happen together,
+ * at one moment, or not at all: a send that has returned OK was received, and one that ends
+ * otherwise was not. Both wait for each other; so FULL says that no receiver waits, and
+ * EMPTY that no sender does. Its operations take a lock for some nanoseconds. After
+ * close nobody meets any more: senders that wait get CLOSED, their messages are theirs.
+ * Returns: OK and a new reference, or NO_MEMORY. */
+enum sobj_status sobj_channel_new_rendezvous(struct sobj_object **out);
+
 /* Sends without waiting. Consumes: `message`, only if OK.
  * Under DROP_OLD the message is accepted first, and then, while there are more than
  * `capacity`, the oldest one is dropped: never one that a receiver has got, and none by
@@ -99,6 +107,7 @@ bool sobj_channel_closed(const struct sobj_object *ch);
 
 /* Returns: messages waiting; exact at rest. */
 size_t sobj_channel_count(const struct sobj_object *ch);
+bool sobj_channel_is_rendezvous(const struct sobj_object *ch);
 uint32_t sobj_channel_capacity(const struct sobj_object *ch);
 enum sobj_overflow sobj_channel_overflow(const struct sobj_object *ch);
 

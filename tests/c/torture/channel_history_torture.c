@@ -7,7 +7,8 @@
  * CLOSED must have been true at some moment of the call, a channel that drops the oldest
  * must look as if it did so in the moment of the send, and a close must be one moment.
  * A row is recorded as single operations of the same span, one after the other: those of
- * others may come between. */
+ * others may come between. A select of a send and a receive is recorded as the one that it
+ * has done. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #include "crew.h"
 #include "history.h"
 #include "sharedobj/queue.h"
+#include "sharedobj/select.h"
 #include "tap.h"
 
 #define OPERATIONS 8 /* calls of each member in a round */
@@ -162,6 +164,29 @@ static void receive(struct round *r, struct member *m, unsigned n)
     }
 }
 
+static void select_either(struct round *r, struct member *m, int64_t *next)
+{
+    struct sobj_select_op ops[2] = {
+        {.channel = r->channel, .message = sobj_from_int(++*next)},
+        {.channel = r->channel, .message = SOBJ_NO_CELL},
+    };
+    struct op *op = history_invoke(&r->history, m->index, KIND_SEND, 0, *next, 0);
+    uint32_t index;
+    enum sobj_status status = sobj_try_select(ops, 2, &index);
+
+    if (status == SOBJ_EMPTY) {
+        /* Each was impossible at a moment of its own. */
+        r->history.logs[m->index].count--;
+        return;
+    }
+    if (index == 1) {
+        op->kind = KIND_RECV;
+        op->arg[0] = 0;
+    }
+    history_respond(&r->history, op, status,
+                    index == 1 && status == SOBJ_OK ? sobj_to_int(ops[1].message) : 0);
+}
+
 static void work(struct member *m)
 {
     struct round *r = m->shared;
@@ -173,7 +198,7 @@ static void work(struct member *m)
         unsigned n = rows && rng_below(&m->rng, 3) == 0 ? ROW : 1;
         struct op *op;
 
-        switch (rng_below(&m->rng, 12)) {
+        switch (rng_below(&m->rng, 14)) {
         case 0:
             op = history_invoke(&r->history, m->index, KIND_COUNT, 0, 0, 0);
             history_respond(&r->history, op, (int64_t)sobj_channel_count(r->channel),
@@ -184,6 +209,9 @@ static void work(struct member *m)
                 break;
             op = history_invoke(&r->history, m->index, KIND_CLOSE, 0, 0, 0);
             history_respond(&r->history, op, sobj_channel_close(r->channel, false), 0);
+            break;
+        case 12 ... 13:
+            select_either(r, m, &next);
             break;
         case 2 ... 6:
             send(r, m, &next, n);

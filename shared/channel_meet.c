@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+/* L3: the queue of a rendezvous channel; see channel_meet.h. */
+#include "channel_meet.h"
+
+#include <string.h>
+
+#include "channel_ring.h"
+#include "reclaim.h"
+
+static struct sobj__offers *list_of(struct sobj__meet *m, bool sending)
+{
+    return sending ? &m->senders : &m->receivers;
+}
+
+static void unlink_locked(struct sobj__offer *o)
+{
+    struct sobj__offers *list = list_of(o->meet, o->sending);
+
+    if (o->prev != NULL)
+        o->prev->next = o->next;
+    else
+        list->head = o->next;
+    if (o->next != NULL)
+        o->next->prev = o->prev;
+    else
+        list->tail = o->prev;
+    o->linked = false;
+}
+
+/* Takes the longest waiting offer of a side that can be taken; those that cannot leave the
+ * list on the way. Returns: it, whose thread sleeps on until the lock is free; or NULL. */
+static struct sobj__offer *take_locked(struct sobj__meet *m, bool sending,
+                                       struct sobj__wakes *wakes)
+{
+    struct sobj__offers *list = list_of(m, sending);
+    struct sobj__offer *o;
+
+    while ((o = list->head) != NULL) {
+        uint32_t before = wakes->count;
+        unlink_locked(o);
+        sobj__wakes_add(wakes, o->parker);
+        if (wakes->count != before) {
+            o->taken = true;
+            return o;
+        }
+    }
+    return NULL;
+}
+
+static bool closed_locked(const struct sobj__meet *m)
+{
+    /* Relaxed: written under the lock only. */
+    return sobj_load_relaxed(&m->tail) & SOBJ__CLOSED_MARK;
+}
+
+/* ---- without waiting */
+
+static void begin(struct sobj__meet *m)
+{
+    sobj__write_begin();
+    sobj__lock_acquire(&m->lock);
+}
+
+static void end(struct sobj__meet *m, struct sobj__wakes *wakes)
+{
+    sobj__lock_release(&m->lock);
+    sobj__write_end();
+    sobj__wakes_run(wakes);
+}
+
+enum sobj_status sobj__meet_put(struct sobj__meet *m, const sobj_cell *messages,
+                                uint32_t n, uint32_t *done)
+{
+    struct sobj__wakes wakes = {.count = 0};
+    struct sobj__offer *o;
+    bool closed;
+
+    *done = 0;
+    begin(m);
+    closed = closed_locked(m);
+    while (!closed && *done < n && !sobj__wakes_full(&wakes) &&
+           (o = take_locked(m, false, &wakes)) != NULL)
+        o->message = messages[(*done)++];
+    end(m, &wakes);
+    return *done != 0 ? SOBJ_OK : closed ? SOBJ_CLOSED : SOBJ_FULL;
+}
+
+enum sobj_status sobj__meet_take(struct sobj__meet *m, sobj_cell *messages, uint32_t n,
+                                 uint32_t *done)
+{
+    struct sobj__wakes wakes = {.count = 0};
+    struct sobj__offer *o;
+    bool closed;
+
+    *done = 0;
+    begin(m);
+    closed = closed_locked(m);
+    while (!closed && *done < n && !sobj__wakes_full(&wakes) &&
+           (o = take_locked(m, true, &wakes)) != NULL)
+        messages[(*done)++] = o->message;
+    end(m, &wakes);
+    return *done != 0 ? SOBJ_OK : closed ? SOBJ_CLOSED : SOBJ_EMPTY;
+}
+
+/* ---- offers */
+
+void sobj__offer_init(struct sobj__offer *o, struct sobj__meet *m, sobj_cell message,
+                      struct sobj__parker *parker)
+{
+    memset(o, 0, sizeof *o);
+    o->parker = parker;
+    o->meet = m;
+    o->message = message;
+    o->sending = message != SOBJ_NO_CELL;
+}
+
+enum sobj_status sobj__offer_try(struct sobj__offer *o, struct sobj__wakes *wakes)
+{
+    struct sobj__offer *other;
+
+    if (closed_locked(o->meet))
+        return SOBJ_CLOSED;
+    other = take_locked(o->meet, !o->sending, wakes);
+    if (other == NULL)
+        return o->sending ? SOBJ_FULL : SOBJ_EMPTY;
+    if (o->sending)
+        other->message = o->message;
+    else
+        o->message = other->message;
+    return SOBJ_OK;
+}
+
+void sobj__offer_link(struct sobj__offer *o)
+{
+    struct sobj__offers *list = list_of(o->meet, o->sending);
+
+    o->prev = list->tail;
+    if (o->prev != NULL)
+        o->prev->next = o;
+    else
+        list->head = o;
+    list->tail = o;
+    o->linked = true;
+}
+
+bool sobj__offer_withdraw(struct sobj__offer *o)
+{
+    sobj__write_begin();
+    sobj__lock_acquire(&o->meet->lock);
+    if (o->linked)
+        unlink_locked(o);
+    bool taken = o->taken;
+    sobj__lock_release(&o->meet->lock);
+    sobj__write_end();
+    return taken;
+}
+
+/* ---- waiting */
+
+enum sobj_status sobj__meet_rest(struct sobj__parker *parker,
+                                 struct sobj__waitlist *spin_list, int64_t deadline)
+{
+    struct sobj__spin spin = sobj__spin_begin(spin_list);
+    bool waiting = true;
+
+    while (waiting && sobj__spin_again(&spin)) {
+        /* Relaxed: only a hint; park and withdraw look again. */
+        waiting = sobj_load_relaxed(&parker->state) == SOBJ__WAITING;
+    }
+    sobj__spin_end(spin_list, &spin, !waiting);
+    return sobj__park(parker, deadline);
+}
+
+enum sobj_status sobj__meet_wait(struct sobj__meet *m, sobj_cell message,
+                                 sobj_cell *received, struct sobj__waitlist *spin_list,
+                                 int64_t deadline, struct sobj_domain *domain)
+{
+    struct sobj__wakes wakes = {.count = 0};
+    struct sobj__parker parker;
+    struct sobj__offer offer;
+    enum sobj_status end_of_rest, status = sobj__parker_init(&parker, domain);
+
+    if (status != SOBJ_OK)
+        return status;
+    sobj__offer_init(&offer, m, message, &parker);
+    begin(m);
+    status = sobj__offer_try(&offer, &wakes); /* M2 */
+    bool links = status == SOBJ_FULL || status == SOBJ_EMPTY;
+    if (links)
+        sobj__offer_link(&offer);
+    end(m, &wakes);
+    if (links) {
+        end_of_rest = sobj__meet_rest(&parker, spin_list, deadline);
+        SOBJ_YIELD();
+        if (sobj__offer_withdraw(&offer)) /* M4 */
+            status = SOBJ_OK;
+        else if (end_of_rest != SOBJ_OK)
+            status = end_of_rest;
+    }
+    sobj__parker_fini(&parker);
+    if (status == SOBJ_OK && !offer.sending)
+        *received = offer.message;
+    return status;
+}
+
+/* ---- the end */
+
+/* Wakes up to SOBJ__WAKES of those who are to leave. Returns: whether somebody is left. */
+static bool dismiss_some(struct sobj__offers *list, struct sobj__wakes *wakes)
+{
+    while (list->head != NULL && !sobj__wakes_full(wakes)) {
+        struct sobj__offer *o = list->head;
+        unlink_locked(o);
+        sobj__wakes_add(wakes, o->parker);
+    }
+    return list->head != NULL;
+}
+
+bool sobj__meet_close(struct sobj__meet *m)
+{
+    struct sobj__wakes wakes = {.count = 0};
+    uint64_t before = 0;
+    bool more = true;
+
+    for (bool first = true; more; first = false) {
+        begin(m);
+        if (first) {
+            /* SeqCst: whoever has seen the close finds that sends fail, and the reverse;
+             * also by a look without the lock. */
+            before = sobj_or_seq_cst(&m->tail, SOBJ__CLOSED_MARK);
+        }
+        more = dismiss_some(&m->senders, &wakes) || dismiss_some(&m->receivers, &wakes);
+        end(m, &wakes);
+    }
+    return !(before & SOBJ__CLOSED_MARK);
+}
+
+void sobj__meet_fork_child(struct sobj__meet *m)
+{
+    m->senders = m->receivers = (struct sobj__offers){NULL, NULL};
+}
