@@ -89,9 +89,8 @@ static int send_each(struct outgoing *o, PyObject *iterator, bool prompt)
     return PyErr_Occurred() ? -1 : 0;
 }
 
-/* Gives an exception an attribute, past a __setattr__ of its class: a frozen dataclass may
- * be an exception too. Returns: whether it took it. */
-static bool set_on_error(PyObject *error, const char *name, PyObject *value)
+/* A frozen dataclass may be an exception too. */
+bool sobj_channel_set_on_error(PyObject *error, const char *name, PyObject *value)
 {
     PyObject *key = PyUnicode_InternFromString(name);
     bool set = key != NULL && PyObject_GenericSetAttr(error, key, value) == 0;
@@ -122,7 +121,7 @@ static PyObject *end_with_error(struct outgoing *o)
     sent = PyLong_FromSize_t(o->sent);
     /* One that takes no attributes goes without. */
     if (sent != NULL)
-        set_on_error(error, "sent", sent);
+        sobj_channel_set_on_error(error, "sent", sent);
     else
         PyErr_Clear();
     Py_XDECREF(sent);
@@ -281,7 +280,7 @@ PyObject *sobj_channel_py_recv_many(PyObject *self, PyObject *const *args,
     if (status == SOBJ_OK && error == NULL)
         return list;
     if (error != NULL) {
-        bool kept = set_on_error(error, "received", list);
+        bool kept = sobj_channel_set_on_error(error, "received", list);
         PyErr_SetRaisedException(error);
         if (!kept && PyList_GET_SIZE(list) != 0) {
             /* The other messages would be lost. */

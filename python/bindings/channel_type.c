@@ -78,20 +78,29 @@ static int parse_overflow(PyObject *object, enum sobj_overflow *overflow)
 
 static PyObject *channel_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
-    static char *kwlist[] = {"maxsize", "overflow", NULL};
+    static char *kwlist[] = {"maxsize", "overflow", "rendezvous", NULL};
     struct sobj_state *state = sobj_state_of_type(type);
     struct sobj_object *core;
     PyObject *given = NULL, *policy = NULL;
     uint32_t maxsize = 0;
     enum sobj_overflow overflow = SOBJ_OVERFLOW_BLOCK;
+    int rendezvous = 0;
 
     if (state == NULL ||
-        !PyArg_ParseTupleAndKeywords(args, keywords, "|O$O:Channel", kwlist, &given,
-                                     &policy) ||
+        !PyArg_ParseTupleAndKeywords(args, keywords, "|O$Op:Channel", kwlist, &given,
+                                     &policy, &rendezvous) ||
         (given != NULL && parse_maxsize(given, &maxsize) < 0) ||
         (policy != NULL && parse_overflow(policy, &overflow) < 0))
         return NULL;
-    if (sobj_channel_new(maxsize, overflow, &core) != SOBJ_OK)
+    if (rendezvous && (maxsize != 0 || overflow != SOBJ_OVERFLOW_BLOCK)) {
+        PyErr_SetString(PyExc_ValueError,
+                        maxsize != 0
+                            ? "a rendezvous holds no messages: leave maxsize away"
+                            : "a rendezvous never is full: leave overflow away");
+        return NULL;
+    }
+    if ((rendezvous ? sobj_channel_new_rendezvous(&core)
+                    : sobj_channel_new(maxsize, overflow, &core)) != SOBJ_OK)
         return PyErr_NoMemory();
     return sobj_handle_for(state, core);
 }
@@ -101,6 +110,10 @@ static PyObject *channel_repr(PyObject *self)
     struct sobj_object *core = sobj_handle_core(self);
     bool blocks = sobj_channel_overflow(core) == SOBJ_OVERFLOW_BLOCK;
 
+    if (sobj_channel_is_rendezvous(core))
+        return PyUnicode_FromFormat("<Channel id=%lld rendezvous %s>",
+                                    (long long)sobj_id_of(core),
+                                    sobj_channel_closed(core) ? "closed" : "open");
     return PyUnicode_FromFormat(
         "<Channel id=%lld maxsize=%lu%s%s qsize=%zu %s>", (long long)sobj_id_of(core),
         (unsigned long)sobj_channel_capacity(core),
@@ -133,6 +146,14 @@ PyObject *sobj_channel_raise_sent(PyObject *self, const char *function,
     struct sobj_state *state = sobj_channel_state(self);
     char what[64];
 
+    bool meets = sobj_channel_is_rendezvous(core);
+
+    if (status == SOBJ_FULL && meets)
+        return sobj_raise_error(
+            state, SOBJ_ERR_CHANNEL_FULL,
+            "%s(): no receiver waits at the rendezvous; send() waits "
+            "for one, try_send() returns False instead",
+            function);
     if (status == SOBJ_FULL)
         return sobj_raise_error(state, SOBJ_ERR_CHANNEL_FULL,
                                 "%s(): the channel is full with %lu messages; %s",
@@ -144,9 +165,11 @@ PyObject *sobj_channel_raise_sent(PyObject *self, const char *function,
                                                : "cannot send: the channel is closed");
     if (status != SOBJ_TIMEOUT)
         return sobj_raise(state, status);
-    PyOS_snprintf(what, sizeof what, "%s(): the channel had no room", function);
+    PyOS_snprintf(what, sizeof what,
+                  meets ? "%s(): no receiver came" : "%s(): the channel had no room",
+                  function);
     return sobj_raise_timeout(sobj_error_class(state, SOBJ_ERR_CHANNEL_FULL_TIMEOUT),
-                              what, limit, "it has");
+                              what, limit, meets ? "one comes" : "it has");
 }
 
 /* Turns what a send came to into a result: True, False if it was dropped, or NULL with an
@@ -454,6 +477,11 @@ static PyObject *channel_get_maxsize(PyObject *self, void *closure)
     return PyLong_FromUnsignedLong(sobj_channel_capacity(sobj_handle_core(self)));
 }
 
+static PyObject *channel_get_rendezvous(PyObject *self, void *closure)
+{
+    return PyBool_FromLong(sobj_channel_is_rendezvous(sobj_handle_core(self)));
+}
+
 static PyObject *channel_get_overflow(PyObject *self, void *closure)
 {
     return PyUnicode_FromString(policy_of(self));
@@ -470,8 +498,10 @@ static PyGetSetDef channel_getset[] = {
        PyDoc_STR("What a send does when the channel is full: 'block', 'drop_new', "
                "'drop_old' or 'error'."),
                  NULL},
-       {NULL},
-     };
+       {"rendezvous", channel_get_rendezvous, NULL,
+        PyDoc_STR("Whether a send waits until a receiver takes the message."), NULL},
+        {NULL},
+      };
 
 #define FAST(function) (PyCFunction)(void *)(function), METH_FASTCALL | METH_KEYWORDS
 
@@ -499,13 +529,18 @@ static PyMethodDef channel_methods[] = {
 
 PyDoc_STRVAR(
     channel_doc,
-    "Channel(maxsize=0, *, overflow='block')\n--\n\n"
+    "Channel(maxsize=0, *, overflow='block', rendezvous=False)\n--\n\n"
     "A queue of messages between threads and interpreters, first in, first out.\n\n"
     "Any number of senders and receivers. maxsize is how many messages it holds\n"
     "before it is full; 0 means no limit, and then it never is. overflow says\n"
     "what a send to a full channel does: 'block' waits for room, 'drop_new' drops\n"
     "the message that is to be sent, 'drop_old' the oldest one that waits, 'error'\n"
     "raises ChannelFull.\n\n"
+    "With rendezvous=True it holds no messages: a send waits until a receiver takes\n"
+    "the message, and both return from that one moment. A send that ends otherwise\n"
+    "(timeout, close, Ctrl-C) was not received. try_send() sends only if a receiver\n"
+    "waits, try_recv() receives only if a sender does; maxsize and overflow mean\n"
+    "nothing then and are a ValueError.\n\n"
     "A message may be any object that can be pickled; the receiver owns the copy\n"
     "it gets, and shared objects inside arrive by reference. Once a send has\n"
     "returned, its message stays until it is received, dropped by overflow, or\n"

@@ -47,4 +47,16 @@ extern const char sobj_channel_split_doc[];
 PyObject *sobj_channel_py_split(PyObject *self, PyObject *unused);
 PyObject *sobj_channel_end_repr(PyObject *self);
 
+/* Gives an exception an attribute, past a __setattr__ of its class. Returns: whether it
+ * took it. */
+bool sobj_channel_set_on_error(PyObject *error, const char *name, PyObject *value);
+
+/* select.c: a module function. */
+extern const char sobj_channel_select_doc[];
+PyObject *sobj_channel_py_select(PyObject *module, PyObject *const *args,
+                                 Py_ssize_t count, PyObject *keywords);
+#define SOBJ_SELECT_METHODS                                                            \
+    {"select", (PyCFunction)(void *)sobj_channel_py_select,                            \
+     METH_FASTCALL | METH_KEYWORDS, sobj_channel_select_doc}
+
 #endif

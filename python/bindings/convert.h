@@ -106,8 +106,15 @@ static inline int sobj_encode(struct sobj_state *state, PyObject *value,
 }
 
 /* Encodes a message: what is not made of built-in types is pickled, which runs Python
- * code. Returns: as above; NotShareableError has the reason as its cause. */
-int sobj_encode_message(struct sobj_state *state, PyObject *message, sobj_cell *cell);
+ * code. Errors call it `name`. Returns: as above; NotShareableError has the reason as its
+ * cause. */
+int sobj_encode_message_as(struct sobj_state *state, const char *name,
+                           PyObject *message, sobj_cell *cell);
+static inline int sobj_encode_message(struct sobj_state *state, PyObject *message,
+                                      sobj_cell *cell)
+{
+    return sobj_encode_message_as(state, "message", message, cell);
+}
 
 /* ---- cells to objects */
 

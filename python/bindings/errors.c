@@ -77,6 +77,12 @@ static const struct recipe recipes[SOBJ_ERRORS] = {
             .doc = "There was no room within the timeout.",
             .mixed = {SOBJ_ERR_CHANNEL_FULL, SOBJ_ERR_CHANNEL_TIMEOUT},
         },
+    [SOBJ_ERR_SELECT_TIMEOUT] =
+        {
+            .name = "sharedobj.SelectTimeout",
+            .doc = "No operation of a select() was possible within the timeout.",
+            .builtin = &PyExc_TimeoutError,
+        },
 };
 
 /* Returns: a new reference to the class of the standard library, or to `fallback` if

@@ -20,15 +20,16 @@
 /* ---- in */
 
 /* `*foreign`: what has to be pickled, a new reference, if PICKLE is returned. */
-static enum sobj__step encode_tree(struct sobj_state *state, PyObject *message,
-                                   sobj_cell *cell, PyObject **foreign)
+static enum sobj__step encode_tree(struct sobj_state *state, const char *name,
+                                   PyObject *message, sobj_cell *cell,
+                                   PyObject **foreign)
 {
     struct sobj_stream s;
     struct sobj_encoder e;
     enum sobj__step step;
 
     sobj_stream_init(&s);
-    sobj__encoder_init(&e, state, &s, SOBJ__MODE_MESSAGE, "message");
+    sobj__encoder_init(&e, state, &s, SOBJ__MODE_MESSAGE, name);
     step = sobj__encoder_run(&e, message);
     if (step == SOBJ__DONE && sobj__needs_table(&e))
         step = sobj__write_table(&e);
@@ -72,7 +73,8 @@ static int learn(struct sobj_state *state, PyObject *foreign, int times)
     return 0; /* it is the instance that does not go by field */
 }
 
-int sobj_encode_message(struct sobj_state *state, PyObject *message, sobj_cell *cell)
+int sobj_encode_message_as(struct sobj_state *state, const char *name,
+                           PyObject *message, sobj_cell *cell)
 {
     enum sobj_kind kind;
     int learnt = 0;
@@ -88,7 +90,7 @@ int sobj_encode_message(struct sobj_state *state, PyObject *message, sobj_cell *
         return r < 0 ? -1 : 0;
     for (;;) {
         PyObject *foreign;
-        enum sobj__step step = encode_tree(state, message, cell, &foreign);
+        enum sobj__step step = encode_tree(state, name, message, cell, &foreign);
         if (step != SOBJ__PICKLE)
             return step == SOBJ__DONE ? 0 : -1;
         int known = foreign != NULL ? learn(state, foreign, ++learnt) : 0;
@@ -96,7 +98,7 @@ int sobj_encode_message(struct sobj_state *state, PyObject *message, sobj_cell *
         if (known < 0)
             return -1;
         if (known == 0)
-            return sobj__message_pickle(state, message, cell);
+            return sobj__message_pickle(state, name, message, cell);
     }
 }
 

@@ -8,8 +8,10 @@
 /* aux of PICKLE */
 enum { SOBJ__PICKLE_HANDLES = 1, SOBJ__PICKLE_BUFFERS = 2 };
 
-/* Pickles a message as one. Returns: as sobj_encode_message. */
-int sobj__message_pickle(struct sobj_state *state, PyObject *message, sobj_cell *cell);
+/* Pickles a message as one. Errors call it `name`. Returns: as
+ * sobj_encode_message. */
+int sobj__message_pickle(struct sobj_state *state, const char *name, PyObject *message,
+                         sobj_cell *cell);
 /* Returns: the object; NULL with whatever the unpickling raised. */
 PyObject *sobj__message_unpickle(struct sobj_state *state, struct sobj_blob *b);
 

@@ -136,15 +136,15 @@ static bool is_about_message(void)
 
 /* Walks to the first object that is not built in and not in `passed`. Returns: it, a new
  * reference, or raises for it if there is a `cause`; NULL: there is none. */
-static PyObject *next_suspect(struct sobj_state *state, PyObject *message,
-                              PyObject *passed, PyObject *cause)
+static PyObject *next_suspect(struct sobj_state *state, const char *name,
+                              PyObject *message, PyObject *passed, PyObject *cause)
 {
     PyObject *suspect = NULL;
     struct sobj_stream s;
     struct sobj_encoder e;
 
     sobj_stream_init(&s);
-    sobj__encoder_init(&e, state, &s, SOBJ__MODE_MESSAGE, "message");
+    sobj__encoder_init(&e, state, &s, SOBJ__MODE_MESSAGE, name);
     e.passed = passed;
     if (sobj__encoder_run(&e, message) == SOBJ__PICKLE)
         suspect = Py_NewRef(e.foreign);
@@ -179,7 +179,8 @@ static int can_be_pickled(struct sobj_state *state, PyObject *suspect)
 
 /* What pickling raised becomes the cause of a NotShareableError that says where it is
  * that cannot be pickled. Errors that are not about the message stay. */
-static void raise_unpicklable(struct sobj_state *state, PyObject *message)
+static void raise_unpicklable(struct sobj_state *state, const char *name,
+                              PyObject *message)
 {
     PyObject *cause, *raised, *passed, *suspect = NULL;
     int passes = 1;
@@ -189,13 +190,13 @@ static void raise_unpicklable(struct sobj_state *state, PyObject *message)
     cause = PyErr_GetRaisedException();
     passed = PyList_New(0);
     while (passed != NULL && passes > 0 && PyList_GET_SIZE(passed) < SUSPECTS_MAX) {
-        Py_XSETREF(suspect, next_suspect(state, message, passed, NULL));
+        Py_XSETREF(suspect, next_suspect(state, name, message, passed, NULL));
         if (suspect == NULL || (passes = can_be_pickled(state, suspect)) <= 0)
             break;
         passes = PyList_Append(passed, suspect) == 0 ? 1 : -1;
     }
     if (passed != NULL && passes >= 0 && !PyErr_Occurred())
-        Py_XSETREF(suspect, next_suspect(state, message, passed, cause));
+        Py_XSETREF(suspect, next_suspect(state, name, message, passed, cause));
     Py_XDECREF(suspect);
     Py_XDECREF(passed);
 
@@ -291,7 +292,8 @@ done:
     return b != NULL ? 0 : -1;
 }
 
-int sobj__message_pickle(struct sobj_state *state, PyObject *message, sobj_cell *cell)
+int sobj__message_pickle(struct sobj_state *state, const char *name, PyObject *message,
+                         sobj_cell *cell)
 {
     PyObject *handles = PyList_New(0), *buffers = PyList_New(0), *data = NULL;
     int result = -1;
@@ -299,7 +301,7 @@ int sobj__message_pickle(struct sobj_state *state, PyObject *message, sobj_cell 
     if (handles != NULL && buffers != NULL) {
         data = dumps(state, message, handles, buffers);
         if (data == NULL)
-            raise_unpicklable(state, message);
+            raise_unpicklable(state, name, message);
     }
     if (data != NULL) {
         /* Copies: whoever has got hold of persistent_id could still append. */
@@ -308,7 +310,8 @@ int sobj__message_pickle(struct sobj_state *state, PyObject *message, sobj_cell 
         if (handles != NULL && buffers != NULL)
             result = store_pickle(state, data, handles, buffers, cell);
         if (result < 0)
-            raise_unpicklable(state, message); /* a buffer that is not there any more */
+            raise_unpicklable(state, name,
+                              message); /* a buffer that is not there any more */
     }
     Py_XDECREF(data);
     Py_XDECREF(buffers);

@@ -4,6 +4,7 @@
  * Every interpreter that imports it gets its own module, types and state. Nothing here is
  * a writable static but CPython's own PyModuleDef.
  */
+#include "channel_type.h"
 #include "crossinterp.h"
 #include "dict_cache.h"
 #include "errors.h"
@@ -162,6 +163,7 @@ static PyMethodDef methods[] = {
     SOBJ_REGISTRY_METHODS,
     {"collect", module_collect, METH_NOARGS, collect_doc},
     SOBJ_STATS_METHODS,
+    SOBJ_SELECT_METHODS,
     {"_fail_allocation", module_fail_allocation, METH_O, fail_allocation_doc},
     {"_end_waits", module_end_waits, METH_NOARGS, end_waits_doc},
     {"__getattr__", module_getattr, METH_O, getattr_doc},

@@ -133,6 +133,7 @@ enum sobj_error {
     SOBJ_ERR_CHANNEL_CLOSED,
     SOBJ_ERR_CHANNEL_EMPTY_TIMEOUT, /* ChannelEmpty and ChannelTimeout */
     SOBJ_ERR_CHANNEL_FULL_TIMEOUT,
+    SOBJ_ERR_SELECT_TIMEOUT,
     SOBJ_ERRORS
 };
 

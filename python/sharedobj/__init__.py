@@ -2,8 +2,8 @@
 
 Made when first asked for, and so not listed by help(): the module interpreters; the
 dict registry, which every interpreter sees; and the exceptions ChannelClosed, ChannelEmpty,
-ChannelEmptyTimeout, ChannelFull, ChannelFullTimeout, ChannelTimeout, NotShareableError and
-UnresolvedError.
+ChannelEmptyTimeout, ChannelFull, ChannelFullTimeout, ChannelTimeout, NotShareableError,
+SelectTimeout and UnresolvedError.
 """
 
 # Not collections.abc: this one is there in every interpreter, whatever its path.
@@ -37,6 +37,7 @@ from ._sharedobj import (
     immortal,
     immortal_limit,
     is_shareable,
+    select,
     set_handle_lease,
     set_importable,
     stats,
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
         ChannelFullTimeout,
         ChannelTimeout,
         NotShareableError,
+        SelectTimeout,
         UnresolvedError,
         registry,
     )
@@ -73,6 +75,7 @@ __all__ = [
     "NotShareableError",
     "Queue",
     "Receiver",
+    "SelectTimeout",
     "Sender",
     "SharedArray",
     "SharedDict",
@@ -88,6 +91,7 @@ __all__ = [
     "interpreters",
     "is_shareable",
     "registry",
+    "select",
     "set_handle_lease",
     "set_importable",
     "stats",

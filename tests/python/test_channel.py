@@ -76,7 +76,7 @@ def test_every_method_says_what_it_does():
         assert inspect.getdoc(member), name
         if callable(member) or isinstance(member, classmethod):
             assert inspect.signature(getattr(Channel, name)), name
-    assert str(inspect.signature(Channel)) == "(maxsize=0, *, overflow='block')"
+    assert str(inspect.signature(Channel)) == "(maxsize=0, *, overflow='block', rendezvous=False)"
     assert str(inspect.signature(Channel.send)) == "(self, /, message, timeout=None)"
     assert str(inspect.signature(Channel.recv)) == "(self, /, timeout=None)"
 

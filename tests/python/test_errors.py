@@ -42,7 +42,7 @@ def test_each_is_one_class_with_a_home(name):
 
 
 def test_unknown_names():
-    assert len(NAMES) == 8
+    assert len(NAMES) == 9
     for module in (so, so._sharedobj):
         for name in ("ChannelBroken", "", "sharedobj.ChannelEmpty", "\udc80"):
             with pytest.raises(AttributeError):

@@ -150,6 +150,9 @@ def test_channel() -> None:
         assert_type(channel.recv(timeout=5), list[int])
         assert_type(channel.try_recv(), list[int] | None)
         assert_type(channel.qsize(), int)
+        assert_type(channel.rendezvous, bool)
+        assert_type(so.select(channel, (channel, [1]), timeout=1.5), tuple[int, Any])
+        assert_type(so.select((so.Queue[int](), 1), default=None), tuple[int, Any])
         channel.close()
         for message in channel:
             assert_type(message, list[int])
