@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* What a channel costs without a host: channel_bench [REPEATS]
  *
- *   one thread    a send and a receive, against a ring under an uncontended pthread mutex
+ *   one thread    a send and a receive, against a ring under an uncontended pthread mutex;
+ *                 selects over channels that all have a message
  *   throughput    blocking sends and receives, one by one or in rows of 64, one to one
  *                 and two to two, against the same ring with condition variables
  *   round trip    an int there and back through two channels, against two futex words;
- *                 the channels spin as they like, or must park every time
+ *                 the channels spin as they like, or must park every time; and two
+ *                 rendezvous
  *
  * Every figure is the best of REPEATS (5). A ratio belongs to the run it comes from:
  * both sides of it were measured in turn on the same processors. Link with the core
@@ -21,7 +23,7 @@
 
 #include "atomic.h"
 #include "park.h"
-#include "sharedobj/channel.h"
+#include "sharedobj/select.h"
 
 #define RING 1024
 #define ROW 64
@@ -124,6 +126,51 @@ static void one_thread(struct guarded *g)
         double ns = pairs_channel(capacities[i]);
         printf("  channel, capacity %-6u  %7.1f ns   %5.2f of the mutex ring\n",
                capacities[i], ns, ns / base);
+    }
+}
+
+/* Returns: nanoseconds for a select over `n` channels, and a send to the one it took
+ * from. */
+static double selects(uint32_t n)
+{
+    struct sobj_object *channels[16];
+    int64_t best = INT64_MAX;
+    uint32_t index = 0;
+
+    for (uint32_t i = 0; i < n; i++) {
+        channels[i] = new_channel(2);
+        sobj_channel_try_send(channels[i], SOBJ_TRUE);
+    }
+    for (int r = 0; r < repeats; r++) {
+        int64_t t = sobj_clock();
+        for (int64_t i = 0; i < PAIRS; i++) {
+            struct sobj_select_op ops[16];
+            for (uint32_t k = 0; k < n; k++) {
+                ops[k].channel = channels[k];
+                ops[k].message = SOBJ_NO_CELL;
+            }
+            sobj_try_select(ops, n, &index);
+            sobj_channel_try_send(channels[index], SOBJ_TRUE);
+        }
+        t = sobj_clock() - t;
+        best = t < best ? t : best;
+    }
+    for (uint32_t i = 0; i < n; i++)
+        sobj_unref(channels[i]);
+    return (double)best / PAIRS;
+}
+
+static void selecting(void)
+{
+    static const uint32_t counts[] = {1, 2, 16};
+    double base = pairs_channel(2);
+
+    printf("one thread, select of a receive + send\n");
+    printf("  channel without select    %7.1f ns\n", base);
+    for (int i = 0; i < 3; i++) {
+        double ns = selects(counts[i]);
+        printf("  select over %-2u            %7.1f ns   %5.2f of the channel\n",
+               counts[i], ns, ns / base);
     }
 }
 
@@ -301,8 +348,19 @@ static void *echo(void *arg)
     return NULL;
 }
 
+static struct sobj_object *new_rendezvous(void)
+{
+    struct sobj_object *ch;
+
+    if (sobj_channel_new_rendezvous(&ch) != SOBJ_OK)
+        abort();
+    return ch;
+}
+
+enum way { WORDS, CHANNELS, RENDEZVOUS };
+
 /* Returns: nanoseconds there and back. */
-static double trip(bool channels, uint32_t count, int here, int there)
+static double trip(enum way way, uint32_t count, int here, int there)
 {
     struct trip t = {.count = count, .cpu = there};
     double best = 1e18;
@@ -313,12 +371,16 @@ static double trip(bool channels, uint32_t count, int here, int there)
     for (int r = 0; r < repeats; r++) {
         atomic_init(&t.word_there, 0);
         atomic_init(&t.word_back, 0);
-        t.there = channels ? new_channel(16) : NULL;
-        t.back = channels ? new_channel(16) : NULL;
+        t.there = way == WORDS      ? NULL
+                  : way == CHANNELS ? new_channel(16)
+                                    : new_rendezvous();
+        t.back = way == WORDS      ? NULL
+                 : way == CHANNELS ? new_channel(16)
+                                   : new_rendezvous();
         pthread_create(&thread, NULL, echo, &t);
         int64_t start = sobj_clock();
         for (uint32_t i = 1; i <= count; i++) {
-            if (channels) {
+            if (way != WORDS) {
                 sobj_channel_send(t.there, sobj_from_int(i), SOBJ_FOREVER, NULL);
                 sobj_channel_recv(t.back, &c, SOBJ_FOREVER, NULL);
             } else {
@@ -329,7 +391,7 @@ static double trip(bool channels, uint32_t count, int here, int there)
         double ns = (double)(sobj_clock() - start) / count;
         best = ns < best ? ns : best;
         pthread_join(thread, NULL);
-        if (channels) {
+        if (way != WORDS) {
             sobj_unref(t.there);
             sobj_unref(t.back);
         }
@@ -340,11 +402,13 @@ static double trip(bool channels, uint32_t count, int here, int there)
 static void round_trip(const char *where, int here, int there)
 {
     int cpus = sobj__domains.cpus;
-    double base = trip(false, 20000, here, there);
-    double spinning = trip(true, 100000, here, there);
+    double base = trip(WORDS, 20000, here, there);
+    double spinning = trip(CHANNELS, 100000, here, there);
+    double meeting = trip(RENDEZVOUS, 100000, here, there);
 
     sobj__domains.cpus = 1; /* nobody spins on one processor */
-    double parked = trip(true, 20000, here, there);
+    double parked = trip(CHANNELS, 20000, here, there);
+    double meeting_parked = trip(RENDEZVOUS, 20000, here, there);
     sobj__domains.cpus = cpus;
     printf("round trip, %s\n", where);
     printf("  two futex words           %7.0f ns\n", base);
@@ -352,6 +416,10 @@ static void round_trip(const char *where, int here, int there)
            parked / base);
     printf("  channels, spinning        %7.0f ns   %5.2f of the futex words\n",
            spinning, spinning / base);
+    printf("  rendezvous, always parked %7.0f ns   %5.2f of the futex words\n",
+           meeting_parked, meeting_parked / base);
+    printf("  rendezvous, spinning      %7.0f ns   %5.2f of the futex words\n", meeting,
+           meeting / base);
 }
 
 int main(int argc, char **argv)
@@ -371,6 +439,7 @@ int main(int argc, char **argv)
     }
     guarded_init(&g);
     one_thread(&g);
+    selecting();
     throughput(&g, 1);
     throughput(&g, 2);
     if (n == 2)

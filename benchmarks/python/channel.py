@@ -1,4 +1,4 @@
-"""Messages between two interpreters: there and back, one way, and trees of objects."""
+"""Messages between two interpreters: there and back, one way, by select, and trees."""
 
 import os
 import pickle
@@ -37,8 +37,10 @@ class Trip:
 
     def __init__(self, kind, cpu):
         self.place = None
-        if kind == "channel":
-            there, back = so.Channel(16), so.Channel(16)
+        if kind in ("channel", "rendezvous"):
+            there, back = (
+                so.Channel(16) if kind == "channel" else so.Channel(rendezvous=True) for _ in "12"
+            )
             self.send, self.receive, function = there.send, back.recv, echo
         else:
             make = so.interpreters.create_queue if kind == "standard" else queue.SimpleQueue
@@ -80,7 +82,10 @@ class Trip:
 
 
 def round_trips(options, title, cpu, method):
-    trips = {"sharedobj.Channel, two interpreters": Trip("channel", cpu)}
+    trips = {
+        "sharedobj.Channel, two interpreters": Trip("channel", cpu),
+        "sharedobj.Channel(rendezvous=True), two interpreters": Trip("rendezvous", cpu),
+    }
     if sys.version_info >= (3, 14):
         trips["concurrent.interpreters.Queue, two interpreters"] = Trip("standard", cpu)
     trips["queue.SimpleQueue, two threads of one interpreter"] = Trip("threads", cpu)
@@ -157,6 +162,45 @@ def streams(options):
     return result
 
 
+def selects(options):
+    """A message taken by select and one sent back to that channel, all of which have one."""
+
+    def taker(count):
+        channels = [so.Channel() for _ in range(count)]
+        for channel in channels:
+            channel.send(0)
+
+        def run(loops):
+            select = so.select
+            begin = time.thread_time()
+            for _ in range(loops):
+                index, number = select(*channels)
+                channels[index].send(number)
+            return time.thread_time() - begin
+
+        return run
+
+    def without(loops):
+        channel = so.Channel()
+        send, receive = channel.send, channel.recv
+        begin = time.thread_time()
+        for number in range(loops):
+            send(number)
+            receive()
+        return time.thread_time() - begin
+
+    return harness.compare(
+        "an int sent, and received by a select over ready channels",
+        {
+            "send, recv of one channel": without,
+            "send, select of 2": taker(2),
+            "send, select of 16": taker(16),
+        },
+        unit="ns",
+        quick=options.quick,
+    )
+
+
 TREE = {
     "name": "an order",
     "lines": [{"article": f"article {n}", "count": n, "price": n * 1.25} for n in range(10)],
@@ -205,6 +249,7 @@ def main():
         os.sched_setaffinity(0, cpus)
     results.append(round_trips(options, "round trip of an int, anywhere", None, "running"))
     results.append(streams(options))
+    results.append(selects(options))
     results.append(trees(options))
     harness.report(*results)
 
