@@ -41,7 +41,7 @@ THREADS = """if 1:
         for thread in threads:
             thread.join()
         assert list(map(type, map(results.get, calls))) == [
-            str, bool, list, int, str, type(None), int, int
+            str, bool, list, int, tuple, str, type(None), int, int
         ], results
         check()
 """

@@ -57,7 +57,7 @@ def test_far_away_is_for_ever(timeout):
     waits.check()
     assert got == {
         "recv": "message", "send": True, "recv_many": ["message"], "send_many": 1,
-        "get": "task", "put": None, "wait_for": 1, "wait": 1,
+        "select": (3, "message"), "get": "task", "put": None, "wait_for": 1, "wait": 1,
     }  # fmt: skip
 
 

@@ -10,6 +10,12 @@ CODE = """if 1:
     import sharedobj
     empty, full = sharedobj.Channel(), sharedobj.Channel(1)
     batches, no_room = sharedobj.Channel(), sharedobj.Channel(1)
+    ready, blocked, nobody = (
+        sharedobj.Channel(),
+        sharedobj.Channel(1),
+        sharedobj.Channel(rendezvous=True),
+    )
+    blocked.send("old")
     tasks, taken = sharedobj.Queue(), sharedobj.Queue(1)
     table, number = sharedobj.SharedDict(key=0), sharedobj.AtomicInt()
     full.send("old")
@@ -20,13 +26,16 @@ CODE = """if 1:
         "send": lambda timeout=None: full.send("new", timeout),
         "recv_many": lambda timeout=None: batches.recv_many(10, timeout),
         "send_many": lambda timeout=None: no_room.send_many(["new"], timeout),
+        "select": lambda timeout=None: sharedobj.select(
+            (nobody, "met"), nobody, (blocked, "new"), ready, timeout=timeout
+        ),
         "get": lambda timeout=None: tasks.get(timeout=timeout),
         "put": lambda timeout=None: taken.put("new", timeout=timeout),
         "wait_for": lambda timeout=None: table.wait_for("key", bool, timeout),
         "wait": lambda timeout=None: number.wait(0, timeout),
     }
     def wake():
-        for channel in (empty, batches):
+        for channel in (empty, batches, ready):
             channel.send("message")
         for channel in (full, no_room):
             assert channel.recv() == "old"
@@ -35,7 +44,8 @@ CODE = """if 1:
         table["key"] = 1
         number.set(1)
     def check():
-        for channel in (empty, batches):
+        assert blocked.qsize() == 1 and not nobody.try_send(0) and nobody.try_recv() is None
+        for channel in (empty, batches, ready):
             assert channel.qsize() == 0
             channel.send("more")
             assert channel.recv(0) == "more"
@@ -44,7 +54,7 @@ CODE = """if 1:
         assert taken.get(timeout=0) == "new" and tasks.qsize() == 0
         assert number.wait(0, 0) == 1 == table.wait_for("key", bool, 0)
 """
-NAMES = ["recv", "send", "recv_many", "send_many", "get", "put", "wait_for", "wait"]
+NAMES = ["recv", "send", "recv_many", "send_many", "select", "get", "put", "wait_for", "wait"]
 
 
 class Waits:
