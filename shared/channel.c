@@ -111,7 +111,7 @@ static enum sobj_status channel_new(uint32_t capacity, enum sobj_overflow overfl
         return SOBJ_NO_MEMORY;
     memset(ch, 0, sizeof *ch);
     if (meets)
-        ch->meets = ch->waits = true;
+        ch->meets = ch->waits = ch->receivers.noted = ch->senders.noted = true;
     else
         status = sobj__channel_init(ch, capacity, overflow);
     if (status != SOBJ_OK) {
@@ -419,6 +419,8 @@ static bool must_wait(enum sobj_status status)
 
 bool sobj__channel_ready(struct sobj__channel *ch, bool sending)
 {
+    if (ch->meets)
+        return sobj__meet_ready(&ch->meet, sending);
     if (sending)
         return ch->ringed ? sobj__ring_can_put(&ch->ring)
                           : sobj__chain_can_put(&ch->chain, limit_of(ch));
@@ -475,14 +477,32 @@ static enum sobj_status sleep_once(const struct operation *op, int64_t deadline,
 static enum sobj_status offer_once(const struct operation *op, int64_t deadline,
                                    struct sobj_domain *domain)
 {
-    struct sobj_messages *m = op->messages;
-    enum sobj_status status = sobj__meet_wait(
-        &op->channel->meet, op->sending ? m->cells[m->done] : SOBJ_NO_CELL,
-        &m->cells[m->done], list_of(op), deadline, domain);
+    struct sobj__channel *ch = op->channel;
+    sobj_cell *cell = &op->messages->cells[op->messages->done];
+    struct sobj__parker parker;
+    struct sobj__offer offer;
+    enum sobj_status end, status = sobj__parker_init(&parker, domain);
 
     if (status != SOBJ_OK)
         return status;
-    m->done++;
+    sobj__offer_init(&offer, &ch->meet, op->sending ? *cell : SOBJ_NO_CELL, &parker);
+    status = sobj__meet_or_offer(&offer);
+    if (must_wait(status)) {
+        sobj__wake_one(op->sending ? &ch->receivers : &ch->senders); /* notifiers */
+        end = sobj__meet_rest(&parker, list_of(op),
+                              sobj__channel_sleep_until(ch, deadline));
+        SOBJ_YIELD();
+        if (sobj__offer_withdraw(&offer)) /* M4 */
+            status = SOBJ_OK;
+        else if (end != SOBJ_OK)
+            status = end;
+    }
+    sobj__parker_fini(&parker);
+    if (status != SOBJ_OK)
+        return status;
+    if (!op->sending)
+        *cell = offer.message;
+    op->messages->done++;
     return op->sending ? attempt(op) : SOBJ_OK;
 }
 
@@ -494,14 +514,15 @@ static SOBJ_NOINLINE enum sobj_status wait_for(const struct operation *op,
 
     if (deadline != SOBJ_FOREVER && deadline <= sobj__now())
         return SOBJ_TIMEOUT;
-    while (must_wait(status) && op->channel->meets)
-        status = offer_once(op, deadline, domain);
     while (must_wait(status)) {
-        status = spin(op, status);
+        bool meets = op->channel->meets;
+        if (!meets)
+            status = spin(op, status);
         if (!must_wait(status))
             break;
         enum sobj_status before = status;
-        status = sleep_once(op, deadline, domain);
+        status =
+            meets ? offer_once(op, deadline, domain) : sleep_once(op, deadline, domain);
         if (status == SOBJ_TIMEOUT && sobj__now() < deadline) {
             sobj__tickets_sweep(NULL); /* it was the end of a lease, or of a turn */
             status = sobj__hooks.turn != 0 ? SOBJ_INTERRUPTED : before;
@@ -567,8 +588,6 @@ enum sobj_status sobj_channel_recv_many(struct sobj_object *obj,
 
 bool sobj__channel_mark_closed(struct sobj__channel *ch)
 {
-    if (ch->meets)
-        return sobj__meet_close(&ch->meet);
     /* SeqCst: one order with all claims of the tail (I3, L5); one step, so that it needs
      * no section. */
     uint64_t tail = sobj_or_seq_cst(tail_of(ch), SOBJ__CLOSED_MARK);
@@ -578,6 +597,8 @@ bool sobj__channel_mark_closed(struct sobj__channel *ch)
 
 void sobj__channel_wake_all(struct sobj__channel *ch)
 {
+    if (ch->meets)
+        sobj__meet_dismiss(&ch->meet);
     sobj__wake_all(&ch->receivers);
     sobj__wake_all(&ch->senders);
 }

@@ -47,10 +47,10 @@ static struct sobj__offer *take_locked(struct sobj__meet *m, bool sending,
     return NULL;
 }
 
-static bool closed_locked(const struct sobj__meet *m)
+static bool closed(const struct sobj__meet *m)
 {
-    /* Relaxed: written under the lock only. */
-    return sobj_load_relaxed(&m->tail) & SOBJ__CLOSED_MARK;
+    /* SeqCst: whoever has seen the close finds that nobody meets, and the reverse. */
+    return sobj_load_seq_cst(&m->tail) & SOBJ__CLOSED_MARK;
 }
 
 /* ---- without waiting */
@@ -73,16 +73,16 @@ enum sobj_status sobj__meet_put(struct sobj__meet *m, const sobj_cell *messages,
 {
     struct sobj__wakes wakes = {.count = 0};
     struct sobj__offer *o;
-    bool closed;
+    bool is_closed;
 
     *done = 0;
     begin(m);
-    closed = closed_locked(m);
-    while (!closed && *done < n && !sobj__wakes_full(&wakes) &&
+    is_closed = closed(m);
+    while (!is_closed && *done < n && !sobj__wakes_full(&wakes) &&
            (o = take_locked(m, false, &wakes)) != NULL)
         o->message = messages[(*done)++];
     end(m, &wakes);
-    return *done != 0 ? SOBJ_OK : closed ? SOBJ_CLOSED : SOBJ_FULL;
+    return *done != 0 ? SOBJ_OK : is_closed ? SOBJ_CLOSED : SOBJ_FULL;
 }
 
 enum sobj_status sobj__meet_take(struct sobj__meet *m, sobj_cell *messages, uint32_t n,
@@ -90,16 +90,26 @@ enum sobj_status sobj__meet_take(struct sobj__meet *m, sobj_cell *messages, uint
 {
     struct sobj__wakes wakes = {.count = 0};
     struct sobj__offer *o;
-    bool closed;
+    bool is_closed;
 
     *done = 0;
     begin(m);
-    closed = closed_locked(m);
-    while (!closed && *done < n && !sobj__wakes_full(&wakes) &&
+    is_closed = closed(m);
+    while (!is_closed && *done < n && !sobj__wakes_full(&wakes) &&
            (o = take_locked(m, true, &wakes)) != NULL)
         messages[(*done)++] = o->message;
     end(m, &wakes);
-    return *done != 0 ? SOBJ_OK : closed ? SOBJ_CLOSED : SOBJ_EMPTY;
+    return *done != 0 ? SOBJ_OK : is_closed ? SOBJ_CLOSED : SOBJ_EMPTY;
+}
+
+bool sobj__meet_ready(struct sobj__meet *m, bool sending)
+{
+    struct sobj__wakes none = {.count = 0};
+
+    begin(m);
+    bool ready = closed(m) || list_of(m, !sending)->head != NULL;
+    end(m, &none);
+    return ready;
 }
 
 /* ---- offers */
@@ -118,7 +128,7 @@ enum sobj_status sobj__offer_try(struct sobj__offer *o, struct sobj__wakes *wake
 {
     struct sobj__offer *other;
 
-    if (closed_locked(o->meet))
+    if (closed(o->meet))
         return SOBJ_CLOSED;
     other = take_locked(o->meet, !o->sending, wakes);
     if (other == NULL)
@@ -141,6 +151,18 @@ void sobj__offer_link(struct sobj__offer *o)
         list->head = o;
     list->tail = o;
     o->linked = true;
+}
+
+enum sobj_status sobj__meet_or_offer(struct sobj__offer *o)
+{
+    struct sobj__wakes wakes = {.count = 0};
+
+    begin(o->meet);
+    enum sobj_status status = sobj__offer_try(o, &wakes); /* M2 */
+    if (status == SOBJ_FULL || status == SOBJ_EMPTY)
+        sobj__offer_link(o);
+    end(o->meet, &wakes);
+    return status;
 }
 
 bool sobj__offer_withdraw(struct sobj__offer *o)
@@ -171,38 +193,6 @@ enum sobj_status sobj__meet_rest(struct sobj__parker *parker,
     return sobj__park(parker, deadline);
 }
 
-enum sobj_status sobj__meet_wait(struct sobj__meet *m, sobj_cell message,
-                                 sobj_cell *received, struct sobj__waitlist *spin_list,
-                                 int64_t deadline, struct sobj_domain *domain)
-{
-    struct sobj__wakes wakes = {.count = 0};
-    struct sobj__parker parker;
-    struct sobj__offer offer;
-    enum sobj_status end_of_rest, status = sobj__parker_init(&parker, domain);
-
-    if (status != SOBJ_OK)
-        return status;
-    sobj__offer_init(&offer, m, message, &parker);
-    begin(m);
-    status = sobj__offer_try(&offer, &wakes); /* M2 */
-    bool links = status == SOBJ_FULL || status == SOBJ_EMPTY;
-    if (links)
-        sobj__offer_link(&offer);
-    end(m, &wakes);
-    if (links) {
-        end_of_rest = sobj__meet_rest(&parker, spin_list, deadline);
-        SOBJ_YIELD();
-        if (sobj__offer_withdraw(&offer)) /* M4 */
-            status = SOBJ_OK;
-        else if (end_of_rest != SOBJ_OK)
-            status = end_of_rest;
-    }
-    sobj__parker_fini(&parker);
-    if (status == SOBJ_OK && !offer.sending)
-        *received = offer.message;
-    return status;
-}
-
 /* ---- the end */
 
 /* Wakes up to SOBJ__WAKES of those who are to leave. Returns: whether somebody is left. */
@@ -216,23 +206,16 @@ static bool dismiss_some(struct sobj__offers *list, struct sobj__wakes *wakes)
     return list->head != NULL;
 }
 
-bool sobj__meet_close(struct sobj__meet *m)
+void sobj__meet_dismiss(struct sobj__meet *m)
 {
     struct sobj__wakes wakes = {.count = 0};
-    uint64_t before = 0;
     bool more = true;
 
-    for (bool first = true; more; first = false) {
+    while (more) {
         begin(m);
-        if (first) {
-            /* SeqCst: whoever has seen the close finds that sends fail, and the reverse;
-             * also by a look without the lock. */
-            before = sobj_or_seq_cst(&m->tail, SOBJ__CLOSED_MARK);
-        }
         more = dismiss_some(&m->senders, &wakes) || dismiss_some(&m->receivers, &wakes);
         end(m, &wakes);
     }
-    return !(before & SOBJ__CLOSED_MARK);
 }
 
 void sobj__meet_fork_child(struct sobj__meet *m)

@@ -24,9 +24,13 @@
  *       never made. So does a sender's end: the message is still its own. Offers of
  *       one side that cannot be taken any more, and those of one select, may lie opposite
  *       each other for that long.
- *   M5  A close sets the mark under the lock and then takes all offers out and wakes their
- *       threads, some at a time. Who holds the lock looks at the mark first: an offer
- *       that still lies in a closed channel is never taken, and none is added.
+ *   M5  A close sets the mark, and after that takes all offers out under the lock, some at a
+ *       time, and wakes their threads. Who holds the lock looks at the mark first: an
+ *       offer whose thread has not seen the mark is linked by the time the close gets the
+ *       lock.
+ *
+ * Notifiers (notify.h) are raised after an offer was made, and find it (M2): a partner that
+ * does not wait comes for it.
  *
  * First come, first served on either side. No spinning but for the lock's; the waiter spins
  * on its own parker before it sleeps.
@@ -53,8 +57,7 @@ struct sobj__offers {
 };
 
 struct sobj__meet {
-    /* atomic; SOBJ__CLOSED_MARK or 0, like the tails of the other queues; written
-     * under the lock */
+    /* atomic; SOBJ__CLOSED_MARK or 0, like the tails of the other queues */
     _Atomic(uint64_t) tail;
     struct sobj__lock lock;
     /* guarded by lock */
@@ -70,13 +73,8 @@ enum sobj_status sobj__meet_put(struct sobj__meet *m, const sobj_cell *messages,
 enum sobj_status sobj__meet_take(struct sobj__meet *m, sobj_cell *messages, uint32_t n,
                                  uint32_t *done);
 
-/* Offers `message`, or to receive if that is SOBJ_NO_CELL, and rests.
- * Returns: OK (`*received` is the message that came, if any; one that was sent is consumed);
- *          FULL or EMPTY: to be tried again; CLOSED, TIMEOUT, INTERRUPTED, CLOSING.
- * Blocks: until met, closed, or `deadline`. Needs: as sobj__park. */
-enum sobj_status sobj__meet_wait(struct sobj__meet *m, sobj_cell message,
-                                 sobj_cell *received, struct sobj__waitlist *spin_list,
-                                 int64_t deadline, struct sobj_domain *domain);
+/* Whether somebody waits to be met, or it is closed. Needs: no section. */
+bool sobj__meet_ready(struct sobj__meet *m, bool sending);
 
 /* Spins on `parker` for a time that `spin_list` adapts, then sleeps: for who has left
  * offers. Returns: as sobj__park. */
@@ -90,13 +88,15 @@ void sobj__offer_init(struct sobj__offer *o, struct sobj__meet *m, sobj_cell mes
  * Returns: OK, and the message of a receiver is in the offer; FULL or EMPTY; CLOSED.
  * Needs: room for one in `wakes`. */
 enum sobj_status sobj__offer_try(struct sobj__offer *o, struct sobj__wakes *wakes);
+/* Both: does it at once, or offers it. Returns: as try. Needs: no section. */
+enum sobj_status sobj__meet_or_offer(struct sobj__offer *o);
 /* Under the lock: links it. Needs: a try in vain since the lock was taken (M2). */
 void sobj__offer_link(struct sobj__offer *o);
 /* Unlinks it, if need be. Returns: whether it was taken (M4). Needs: no section. */
 bool sobj__offer_withdraw(struct sobj__offer *o);
 
-/* Returns: whether this call closed it. */
-bool sobj__meet_close(struct sobj__meet *m);
+/* Takes all offers out and wakes their threads, which look again. Needs: no section. */
+void sobj__meet_dismiss(struct sobj__meet *m);
 /* In the fork child, where the threads that waited are gone. */
 void sobj__meet_fork_child(struct sobj__meet *m);
 

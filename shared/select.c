@@ -55,6 +55,7 @@
 #include "channel.h"
 #include "platform/platform.h"
 #include "reclaim.h"
+#include "sharedobj/channel_end.h"
 
 /* So many operations need no allocation. */
 #define ON_STACK 16u
@@ -80,7 +81,8 @@ struct selection {
 
 static struct sobj__channel *channel_of(const struct selection *s, uint32_t i)
 {
-    return sobj_container_of(s->ops[i].channel, struct sobj__channel, object);
+    return sobj_container_of(sobj_channel_of(s->ops[i].channel), struct sobj__channel,
+                             object);
 }
 
 static bool sends(const struct selection *s, uint32_t i)
@@ -162,8 +164,8 @@ static enum sobj_status spin(struct selection *s, uint32_t *index)
 
 static bool locked_before(const struct selection *s, uint32_t a, uint32_t b)
 {
-    return (uintptr_t)s->ops[s->entries[a].locked].channel <
-           (uintptr_t)s->ops[s->entries[b].locked].channel;
+    return (uintptr_t)channel_of(s, s->entries[a].locked) <
+           (uintptr_t)channel_of(s, s->entries[b].locked);
 }
 
 /* Lets entry `k` of the heap of the first `n` sink to its place. */
@@ -294,6 +296,26 @@ static uint32_t withdraw_offers(struct selection *s)
     return taken;
 }
 
+/* Whoever waits to be told that somebody offers: notifiers. */
+static void announce(struct selection *s)
+{
+    for (uint32_t k = 0; k < s->meets; k++) {
+        struct sobj__channel *ch = channel_of(s, s->entries[k].locked);
+        sobj__wake_one(sends(s, s->entries[k].locked) ? &ch->receivers : &ch->senders);
+    }
+}
+
+/* Sleeps until `deadline`, or as long as the ends of its channels allow. */
+static enum sobj_status rest(struct selection *s, struct sobj__parker *parker,
+                             int64_t deadline)
+{
+    for (uint32_t i = 0; i < s->count; i++)
+        deadline = sobj__channel_sleep_until(channel_of(s, i), deadline);
+    return s->meets != 0
+               ? sobj__meet_rest(parker, list_of(s, s->entries[0].locked), deadline)
+               : sobj__park(parker, deadline);
+}
+
 /* Sleeps once. Returns: what operation `*index` came to; EMPTY when it is to be tried
  * again; TIMEOUT, INTERRUPTED, CLOSING. */
 static enum sobj_status sleep_once(struct selection *s, int64_t deadline,
@@ -312,9 +334,8 @@ static enum sobj_status sleep_once(struct selection *s, int64_t deadline,
         status = meet_or_offer(s, &parker, index); /* S3 */
     bool done = status != SOBJ_EMPTY;
     if (!done) {
-        end = s->meets != 0
-                  ? sobj__meet_rest(&parker, list_of(s, s->entries[0].locked), deadline)
-                  : sobj__park(&parker, deadline);
+        announce(s);
+        end = rest(s, &parker, deadline);
         SOBJ_YIELD();
         taken = withdraw_offers(s); /* S4 */
     }
@@ -355,6 +376,10 @@ static SOBJ_NOINLINE enum sobj_status wait_for(struct selection *s, int64_t dead
             status = spin(s, index);
         if (status == SOBJ_EMPTY)
             status = sleep_once(s, deadline, domain, index);
+        if (status == SOBJ_TIMEOUT && sobj__now() < deadline) {
+            sobj__tickets_sweep(NULL); /* it was the end of a lease, or of a turn */
+            status = sobj__hooks.turn != 0 ? SOBJ_INTERRUPTED : SOBJ_EMPTY;
+        }
     }
     return status;
 }

@@ -16,7 +16,8 @@
 #include "sharedobj/channel.h"
 
 struct sobj_select_op {
-    struct sobj_object *channel; /* a channel or queue; any number of times */
+    /* A channel, queue or end, which fits; any number of times. */
+    struct sobj_object *channel;
     /* To send; or SOBJ_NO_CELL to receive: then here is what came. */
     sobj_cell message;
 };

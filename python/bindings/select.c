@@ -20,39 +20,45 @@ struct selecting {
     struct sobj_select_op few[ON_STACK];
 };
 
-/* Returns: the core of a Channel or Queue, borrowed; NULL: it is something else. */
-static struct sobj_object *core_of(PyObject *obj)
+/* Returns: the core of a channel, a queue, or an end that can send or else receive,
+ * borrowed; NULL: it is something else. */
+static struct sobj_object *core_of(PyObject *obj, bool sending)
 {
     if (!sobj_handle_check(obj))
         return NULL;
     struct sobj_object *core = sobj_handle_core(obj);
     enum sobj_type type = sobj_type_of(core);
-    return type == SOBJ_TYPE_CHANNEL || type == SOBJ_TYPE_QUEUE ? core : NULL;
+    if (type == SOBJ_TYPE_CHANNEL || type == SOBJ_TYPE_QUEUE ||
+        type == (sending ? SOBJ_TYPE_SENDER : SOBJ_TYPE_RECEIVER))
+        return core;
+    return NULL;
 }
 
-/* Returns: the object that should be a channel, borrowed, and what is to be sent, NULL for
- * a receive; NULL with TypeError. */
-static PyObject *split_op(PyObject *arg, Py_ssize_t index, PyObject **value)
+/* The object of an operation that should be the channel; borrowed. */
+static PyObject *channel_in(PyObject *arg)
 {
-    *value = NULL;
-    if (core_of(arg) != NULL)
-        return arg;
-    if (PyTuple_Check(arg) && PyTuple_GET_SIZE(arg) == 2 &&
-        core_of(PyTuple_GET_ITEM(arg, 0)) != NULL) {
-        *value = PyTuple_GET_ITEM(arg, 1);
-        return PyTuple_GET_ITEM(arg, 0);
-    }
-    if (PyTuple_Check(arg) && PyTuple_GET_SIZE(arg) == 2)
-        PyErr_Format(PyExc_TypeError,
-                     "select(): ops[%zd][0] must be a Channel or Queue, not %.200s",
-                     index, Py_TYPE(PyTuple_GET_ITEM(arg, 0))->tp_name);
-    else
+    return PyTuple_Check(arg) && PyTuple_GET_SIZE(arg) == 2 ? PyTuple_GET_ITEM(arg, 0)
+                                                            : arg;
+}
+
+/* Returns: the core of operation `index`, borrowed; NULL with TypeError. */
+static struct sobj_object *parse_op(PyObject *arg, Py_ssize_t index)
+{
+    PyObject *channel = channel_in(arg);
+    struct sobj_object *core = core_of(channel, channel != arg);
+
+    if (core == NULL && channel != arg)
         PyErr_Format(
             PyExc_TypeError,
-            "select(): ops[%zd] must be a Channel or Queue, to receive from it, "
-            "or a tuple (channel, value), to send to it, not %.200s",
+            "select(): ops[%zd][0] must be a Channel, Queue or Sender, not %.200s",
+            index, Py_TYPE(channel)->tp_name);
+    else if (core == NULL)
+        PyErr_Format(
+            PyExc_TypeError,
+            "select(): ops[%zd] must be a Channel, Queue or Receiver, to receive "
+            "from it, or a tuple (channel, value), to send to it, not %.200s",
             index, Py_TYPE(arg)->tp_name);
-    return NULL;
+    return core;
 }
 
 /* Frees what begin has made; the message that was sent, at `sent`, is gone. */
@@ -69,7 +75,7 @@ static void end(struct selecting *s, uint32_t sent)
 /* Checks all operations, then encodes all messages. Returns: 0, or -1 with an exception. */
 static int begin(struct selecting *s, PyObject *const *args, Py_ssize_t count)
 {
-    PyObject *value, *channel;
+    PyObject *value;
     char name[32];
 
     if (count == 0 || count > (Py_ssize_t)SOBJ_SELECT_MAX) {
@@ -91,9 +97,8 @@ static int begin(struct selecting *s, PyObject *const *args, Py_ssize_t count)
     for (Py_ssize_t i = 0; i < count; i++)
         s->ops[i].message = SOBJ_NO_CELL;
     for (Py_ssize_t i = 0; i < count; i++) {
-        if ((channel = split_op(args[i], i, &value)) == NULL)
+        if ((s->ops[i].channel = parse_op(args[i], i)) == NULL)
             goto failed;
-        s->ops[i].channel = core_of(channel);
     }
     for (Py_ssize_t i = 0; i < count; i++) {
         if (!PyTuple_Check(args[i]))
@@ -117,11 +122,10 @@ failed:
 static enum sobj_status wait_for(struct selecting *s, const struct sobj_timeout *limit,
                                  uint32_t *index)
 {
-    PyObject *value;
     enum sobj_status status;
     struct sobj_wait wait;
 
-    if (sobj_wait_begin(&wait, split_op(s->args[0], 0, &value), limit) < 0)
+    if (sobj_wait_begin(&wait, channel_in(s->args[0]), limit) < 0)
         return SOBJ_INTERRUPTED;
     for (uint32_t i = 0; i < s->count; i++)
         sobj_ref(s->ops[i].channel);
@@ -201,7 +205,7 @@ static bool of_an_op(enum sobj_status status)
 const char sobj_channel_select_doc[] = PyDoc_STR(
     "select($module, /, *ops, timeout=None, default=<unrepresentable>)\n--\n\n"
     "Do exactly one of several sends and receives; return (index, value).\n\n"
-    "An operation is a Channel or Queue, to receive from it, or a tuple\n"
+    "An operation is a Channel, Queue or Receiver, to receive from it, or a tuple\n"
     "(channel, value), to send value to it; the same channel may come several\n"
     "times. index says which one was done; value is the message received, None\n"
     "for a send, and False for a send whose message was dropped (overflow=\n"

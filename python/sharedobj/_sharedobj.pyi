@@ -685,7 +685,9 @@ class Queue(Generic[_M]):
 # ---- functions
 
 # To receive; or to send the second.
-type _Op = Channel[Any] | Queue[Any] | tuple[Channel[Any] | Queue[Any], Any]
+type _Op = (
+    Channel[Any] | Queue[Any] | Receiver[Any] | tuple[Channel[Any] | Queue[Any] | Sender[Any], Any]
+)
 
 def attach(id: int, /) -> Any: ...
 def collect() -> None: ...

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Select: one of several sends and receives. */
+#include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "crew.h"
 #include "selects.h"
+#include "sharedobj/notify.h"
 #include "tap.h"
 
 #define SECOND INT64_C(1000000000)
@@ -423,6 +425,103 @@ static void test_woken_without_memory(void)
     ok(good, "a sender without memory leaves the room to the next one");
 }
 
+/* ---- ends and notifiers */
+
+/* A receive at the receiver of `kind`, beside another operation or alone. */
+static struct caller caller_at_end(enum channel_kind kind, bool alone,
+                                   struct sobj_object *ends[2])
+{
+    struct sobj_object *ch = new_of_kind(kind, 1);
+
+    if (sobj_channel_split(ch, &ends[0], &ends[1]) != SOBJ_OK)
+        abort();
+    sobj_channel_count_ends(ends[0], ends[1]);
+    sobj_unref(ch);
+    struct sobj_select_op ops[2] = {receive_from(ends[1]), receive_from(ends[1])};
+    struct caller c = caller_of(2, ops);
+    c.alone = alone;
+    return c;
+}
+
+static void test_ends_of(enum channel_kind kind, bool alone)
+{
+    struct sobj_domain *domain = sobj_domain_new(1);
+    struct sobj_object *ends[2];
+    struct caller c = caller_at_end(kind, alone, ends);
+    bool met;
+    uint64_t ticket;
+
+    caller_start(&c);
+    await_waiting_at(ends[1], false, 2 - alone);
+    met = sobj_channel_send(ends[0], sobj_from_int(4), SOBJ_FOREVER, NULL) == SOBJ_OK;
+    met &= caller_join(&c) == SOBJ_OK;
+    ok(met && sobj_to_int(c.ops[alone ? 0 : c.index].message) == 4,
+       "kind %d: from sender to receiver", (int)kind);
+    sobj_unref(ends[0]);
+    sobj_unref(ends[1]);
+
+    c = caller_at_end(kind, alone, ends);
+    caller_start(&c);
+    await_waiting_at(ends[1], false, 2 - alone);
+    sobj_unref(ends[0]);
+    ok(caller_join(&c) == SOBJ_CLOSED, "kind %d: the last sender wakes who waits",
+       (int)kind);
+    sobj_unref(ends[1]);
+
+    for (int before = 0; before < 2; before++) {
+        c = caller_at_end(kind, alone, ends);
+        if (before)
+            sobj_ticket_new(ends[0], domain, 20000000, &ticket);
+        caller_start(&c);
+        await_waiting_at(ends[1], false, 2 - alone);
+        if (!before)
+            sobj_ticket_new(ends[0], domain, 20000000, &ticket);
+        sobj_unref(ends[0]);
+        ok(caller_join(&c) == SOBJ_CLOSED, "kind %d: so does the end of its lease",
+           (int)kind);
+        sobj_unref(ends[1]);
+    }
+    sobj_domain_free(domain);
+}
+
+static bool readable(const struct sobj_notifier *n, int timeout)
+{
+    struct pollfd p = {.fd = sobj_notifier_fd(n), .events = POLLIN};
+
+    return poll(&p, 1, timeout) == 1;
+}
+
+/* Who offers at a rendezvous makes the notifiers of the other side readable. */
+static void test_announced(bool alone, bool sending)
+{
+    struct sobj_object *ch = new_of_kind(RENDEZVOUS, 0), *idle = new_channel(1);
+    struct sobj_select_op ops[2] = {sending ? send_to(ch, 1) : receive_from(ch),
+                                    receive_from(idle)};
+    struct caller c = caller_of(2, ops);
+    struct sobj_notifier *n;
+    sobj_cell cell;
+
+    c.alone = alone;
+    if (sobj_notifier_new(ch, !sending, true, &n) != SOBJ_OK)
+        abort();
+    bool silent = !readable(n, 0);
+    caller_start(&c);
+    ok(silent && readable(n, HANG_SECONDS * 1000), "an offer to %s raises notifiers",
+       sending ? "send" : "receive");
+    bool met = (sending ? sobj_channel_try_recv(ch, &cell)
+                        : sobj_channel_try_send(ch, SOBJ_TRUE)) == SOBJ_OK;
+    ok(met && caller_join(&c) == SOBJ_OK, "and can be taken");
+    cell = SOBJ_TRUE;
+    met = (sending ? sobj_channel_try_recv(ch, &cell)
+                   : sobj_channel_try_send(ch, cell)) == SOBJ_OK;
+    ok(!met && !readable(n, 0), "who finds nobody lowers them");
+    sobj_channel_close(ch, false);
+    ok(readable(n, 0), "a close raises them");
+    sobj_notifier_free(n);
+    sobj_unref(ch);
+    sobj_unref(idle);
+}
+
 static int child(struct idle *w)
 {
     uint32_t index;
@@ -492,6 +591,12 @@ int main(void)
     fault_walk("a block of a chain", block_scenario, NULL, idle);
     sobj_unref(idle);
     test_woken_without_memory();
+    for (int alone = 0; alone < 2; alone++) {
+        test_ends_of(CHAIN, alone);
+        test_ends_of(RENDEZVOUS, alone);
+        test_announced(alone, true);
+        test_announced(alone, false);
+    }
     for (unsigned variant = 0; variant < 2; variant++)
         test_fork(variant);
     balance_check(&b, "all");

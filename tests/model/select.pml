@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Select and rendezvous: S1 to S5 of shared/select.c, M2 to M5 of shared/channel_meet.h;
  * sleep_once(), try_all(), meet_or_offer(), withdraw_offers() and leave_lists() of
- * shared/select.c, take_locked(), sobj__offer_try(), sobj__offer_withdraw(), sobj__meet_wait()
- * and sobj__meet_close() of shared/channel_meet.c, sobj__wait_enter(), sobj__wait_leave() and
+ * shared/select.c, take_locked(), sobj__offer_try(), sobj__offer_withdraw() and
+ * sobj__meet_dismiss() of shared/channel_meet.c, offer_once() of shared/channel.c, sobj__wait_enter(), sobj__wait_leave() and
  * sobj__wake_slow() of shared/park.c.
  *
  * Two queues with messages, A and B, and two rendezvous, X and Y. Three people do one
@@ -439,16 +439,16 @@ proctype close_queue(byte l)
     wake(l, 1)
 }
 
-/* sobj__meet_close() */
+/* sobj__channel_close() of a rendezvous: the mark, and sobj__meet_dismiss(). */
 proctype close_rendezvous(byte m)
 {
     byte q;
 
+#if MUTANT != marked_late
+    closed[m] = 1;
+#endif
     atomic {
         !locked[m] ->
-#if MUTANT != marked_late
-        closed[m] = 1;
-#endif
         q = 0;
         do
         :: q == PEOPLE -> break

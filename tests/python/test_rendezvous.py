@@ -1,5 +1,7 @@
 """Channel(rendezvous=True), in one interpreter."""
 
+import asyncio
+import select as system_select
 import threading
 import time
 
@@ -160,6 +162,39 @@ def test_timeouts_lose_nothing():
 
     run(send, receive)
     assert sent == received
+
+
+def test_fileno():
+    channel = Channel(rendezvous=True)
+    number = channel.fileno()
+    assert channel.try_recv() is None
+    assert not system_select.select([number], [], [], 0)[0]
+    thread = threading.Thread(target=channel.send, args=("met",))
+    thread.start()
+    assert system_select.select([number], [], [])[0]
+    assert channel.recv_nowait() == "met"
+    thread.join()
+    channel.close()
+    assert system_select.select([number], [], [], 0)[0]
+
+
+def test_event_loops():
+    channel = Channel(rendezvous=True)
+
+    async def receive():
+        received = [await channel.arecv() for _ in range(20)]
+        with pytest.raises(so.ChannelClosed):
+            await channel.arecv()
+        return received
+
+    def send():
+        channel.send_many(range(20))
+        channel.close()
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    assert asyncio.run(receive()) == list(range(20))
+    thread.join()
 
 
 def test_unpicklable_waits_for_nobody():

@@ -137,11 +137,13 @@ def test_no_operations():
         lambda c: (so.SharedList(), 1),
         lambda c: (5, c),
         lambda c: Channel,
+        lambda c: c.split()[0],
+        lambda c: (c.split()[1], 1),
     ],
 )
 def test_what_is_no_operation(make):
     channel = Channel()
-    with pytest.raises(TypeError, match=r"ops\[1\](\[0\])? must be a Channel or Queue"):
+    with pytest.raises(TypeError, match=r"ops\[1\](\[0\])? must be a Channel, Queue or "):
         select((channel, 1), make(channel))
     assert channel.qsize() == 0
 
@@ -243,6 +245,49 @@ def test_nothing_is_kept():
     del value
     gc.collect()
     assert alive() is None
+
+
+# ---- ends
+
+
+def test_ends():
+    channel, idle = Channel(1), Channel()
+    sender, receiver = channel.split()
+    assert select(idle, (sender, 5)) == (1, None)
+    assert select((sender, 6), receiver, idle) == (1, 5)
+    with pytest.raises(so.SelectTimeout):
+        select(receiver, idle, timeout=0.01)
+    results = []
+    thread = threading.Thread(target=lambda r=receiver: results.append(end_of(r, idle)))
+    thread.start()
+    del sender  # the last one
+    gc.collect()
+    thread.join()
+    assert results == [0]
+
+
+def end_of(receiver, idle):
+    try:
+        return select(receiver, idle)
+    except so.ChannelClosed as error:
+        return error.index
+
+
+def test_ends_of_a_rendezvous():
+    sender, receiver = Channel(rendezvous=True).split()
+    results = []
+    thread = threading.Thread(target=lambda s=sender: results.append(select((s, "met"))))
+    thread.start()
+    assert receiver.recv() == "met"
+    thread.join()
+    assert results == [(0, None)]
+    del thread
+    waiting = threading.Thread(target=lambda r=receiver: results.append(next(r, "over")))
+    waiting.start()
+    del sender
+    gc.collect()
+    waiting.join()
+    assert results == [(0, None), "over"]
 
 
 # ---- waiting

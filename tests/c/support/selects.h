@@ -9,6 +9,7 @@
 #include "channel.h"
 #include "channels.h"
 #include "reclaim.h"
+#include "sharedobj/channel_end.h"
 #include "sharedobj/queue.h"
 #include "sharedobj/select.h"
 
@@ -42,7 +43,7 @@ static inline struct sobj_select_op send_to(struct sobj_object *ch, int64_t n)
 /* Returns: how many wait there. At a rendezvous: who could be met. */
 static inline uint32_t waiting_at(struct sobj_object *obj, bool sending)
 {
-    struct sobj__channel *ch = (struct sobj__channel *)obj;
+    struct sobj__channel *ch = (struct sobj__channel *)sobj_channel_of(obj);
     struct sobj__waitlist *list = sending ? &ch->senders : &ch->receivers;
     uint32_t n = 0;
 
