@@ -223,7 +223,7 @@ static enum sobj_status put(struct sobj__channel *ch, sobj_cell message)
                                   : limit_of(ch) == 0
                                       ? sobj__chain_put(&ch->chain, message)
                                       : put_chain_row(ch, &message, 1, &done);
-        sobj__write_end();
+        sobj__write_end_clean(); /* nothing is ever retired by a put */
         if (SOBJ_LIKELY(status != SOBJ__BUSY)) {
             if (status == SOBJ_OK) {
                 sobj__wake_one(&ch->receivers);

@@ -74,8 +74,7 @@ static int send_each(struct outgoing *o, PyObject *iterator, bool prompt)
 
     for (unsigned n = 1; (item = PyIter_Next(iterator)) != NULL; n++) {
         sobj_cell *cell = &o->cells[m->count];
-        int result =
-            sobj_encode_fast(item, cell) ? 0 : sobj_encode_message(state, item, cell);
+        int result = sobj_encode_message(state, item, cell);
         Py_DECREF(item);
         if (result < 0)
             return -1;

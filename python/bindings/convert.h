@@ -113,7 +113,9 @@ int sobj_encode_message_as(struct sobj_state *state, const char *name,
 static inline int sobj_encode_message(struct sobj_state *state, PyObject *message,
                                       sobj_cell *cell)
 {
-    return sobj_encode_message_as(state, "message", message, cell);
+    return sobj_encode_fast(message, cell)
+               ? 0
+               : sobj_encode_message_as(state, "message", message, cell);
 }
 
 /* ---- cells to objects */
@@ -168,7 +170,12 @@ static inline PyObject *sobj_decode_int(struct sobj_state *state, sobj_cell cell
 
 /* Decodes a message. Consumes: `cell`. Raises what the message's own unpickling raises;
  * runs Python code if there is any. */
-PyObject *sobj_decode_message(struct sobj_state *state, sobj_cell cell);
+PyObject *sobj_decode_message_slow(struct sobj_state *state, sobj_cell cell);
+static inline PyObject *sobj_decode_message(struct sobj_state *state, sobj_cell cell)
+{
+    return sobj_is_int(cell) ? sobj_decode_int(state, cell)
+                             : sobj_decode_message_slow(state, cell);
+}
 
 /* ---- values on their way out of a container */
 

@@ -122,12 +122,10 @@ static PyObject *decode_blob(struct sobj_state *state, struct sobj_blob *b)
     return object;
 }
 
-PyObject *sobj_decode_message(struct sobj_state *state, sobj_cell cell)
+PyObject *sobj_decode_message_slow(struct sobj_state *state, sobj_cell cell)
 {
     PyObject *object;
 
-    if (sobj_is_int(cell))
-        return sobj_decode_int(state, cell);
     if (sobj_is_object(cell))
         return sobj_handle_for(state, sobj_to_object(cell));
     if (sobj_is_blob(cell) && sobj_blob_kind(sobj_to_blob(cell)) == SOBJ_BLOB_MESSAGE)
