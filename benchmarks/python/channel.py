@@ -1,5 +1,6 @@
-"""Messages between two interpreters: there and back, one way, by select, and trees."""
+"""Messages: there and back, in one thread, one way, by select, and trees."""
 
+import itertools
 import os
 import pickle
 import queue
@@ -37,16 +38,15 @@ class Trip:
 
     def __init__(self, kind, cpu):
         self.place = None
-        if kind in ("channel", "rendezvous"):
-            there, back = (
-                so.Channel(16) if kind == "channel" else so.Channel(rendezvous=True) for _ in "12"
-            )
+        if kind.startswith(("channel", "rendezvous")):
+            options = {"rendezvous": True} if kind == "rendezvous" else {"maxsize": 16}
+            there, back = so.Channel(**options), so.Channel(**options)
             self.send, self.receive, function = there.send, back.recv, echo
         else:
             make = so.interpreters.create_queue if kind == "standard" else queue.SimpleQueue
             there, back = make(), make()
             self.send, self.receive, function = there.put, back.get, echo_queue
-        if kind == "threads":
+        if kind.endswith("threads"):
             self.thread = threading.Thread(target=function, args=(there, back, cpu))
             self.thread.start()
         else:
@@ -88,7 +88,8 @@ def round_trips(options, title, cpu, method):
     }
     if sys.version_info >= (3, 14):
         trips["concurrent.interpreters.Queue, two interpreters"] = Trip("standard", cpu)
-    trips["queue.SimpleQueue, two threads of one interpreter"] = Trip("threads", cpu)
+    trips["sharedobj.Channel, two threads of one interpreter"] = Trip("channel threads", cpu)
+    trips["queue.SimpleQueue, two threads of one interpreter"] = Trip("queue threads", cpu)
     result = harness.compare(
         title,
         {name: getattr(trip, method) for name, trip in trips.items()},
@@ -100,6 +101,36 @@ def round_trips(options, title, cpu, method):
     for trip in trips.values():
         trip.close()
     return result
+
+
+def alone(options):
+    """One thread that takes out what it has put in."""
+    results = []
+    numbers = {
+        "the same int": "put(10**9); get()",
+        "another int each time": "put(next(number)); get()",
+    }
+    for what, body in numbers.items():
+        queues = {
+            "queue.SimpleQueue": queue.SimpleQueue(),
+            "queue.Queue": queue.Queue(),
+            "sharedobj.Queue": so.Queue(),
+        }
+        calls = {name: (q.put, q.get) for name, q in queues.items()}
+        for name, channel in {"Channel()": so.Channel(), "Channel(16)": so.Channel(16)}.items():
+            calls[f"sharedobj.{name}"] = (channel.send, channel.recv)
+        results.append(
+            harness.compare(
+                f"one thread: {what} put in and taken out",
+                {
+                    name: harness.timed(body, put=put, get=get, number=itertools.count(10**9))
+                    for name, (put, get) in calls.items()
+                },
+                unit="ns",
+                quick=options.quick,
+            )
+        )
+    return results
 
 
 def feed(channel, go, batch):
@@ -248,6 +279,7 @@ def main():
         ]
         os.sched_setaffinity(0, cpus)
     results.append(round_trips(options, "round trip of an int, anywhere", None, "running"))
+    results += alone(options)
     results.append(streams(options))
     results.append(selects(options))
     results.append(trees(options))
