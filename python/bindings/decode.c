@@ -12,6 +12,10 @@
  *       (before 3.15) frozensets are then hidden from the collector, which is what
  *       gc.get_objects() asks, until they are complete. Where there are RECORDs or
  *       EXTERNs all of them are.
+ *   D2  A hidden tuple or list may still be found through what refers to it (a record, a
+ *       dict) by code that hashes a key, and it may be left over, in a cycle, when
+ *       decoding fails. So it holds None where its items are to come, and lists are set
+ *       item by item with a look at their length.
  *
  * The parts of a GROUP are collected in a tuple, of which the host's object is made.
  * Frozensets are filled by PySet_Add, which wants them unreferred to: they enter the
@@ -268,8 +272,25 @@ static PyObject *make_container(const struct sobj__made *made,
 /* From 3.15 on PySet_Add itself shows a frozenset to the collector, before it hashes. */
 #define FROZENSETS_HIDE (PY_VERSION_HEX < 0x030F0000)
 
+/* None for the items that an open tuple or list is still to get (D2). */
+static void fill(struct frame *f)
+{
+    PyObject **items;
+    Py_ssize_t n;
+
+    if (f->kind != SOBJ_ST_TUPLE && f->kind != SOBJ_ST_LIST)
+        return;
+    n = Py_SIZE(f->object);
+    items = f->kind == SOBJ_ST_LIST ? ((PyListObject *)f->object)->ob_item
+                                    : ((PyTupleObject *)f->object)->ob_item;
+    for (Py_ssize_t i = f->index; i < n; i++)
+        items[i] = Py_None; /* which needs no count */
+}
+
 static void hide(struct frame *f)
 {
+    if (!f->hidden)
+        fill(f);
     if (!f->hidden &&
         (PyTuple_Check(f->object) || PyList_CheckExact(f->object) ||
          (FROZENSETS_HIDE && PyFrozenSet_CheckExact(f->object))) &&
@@ -335,6 +356,17 @@ static int open_container(struct decoder *d, uint64_t word)
     return kind == SOBJ_ST_FROZENSET ? 0 : set_numbered(d, f->ordinal, f->object);
 }
 
+/* Puts a child into a list that code may have changed (D2). Consumes: `v`. */
+static int set_item(struct frame *f, PyObject *v)
+{
+    if (PyList_SetItem(f->object, f->index++, v) == 0)
+        return 0;
+    PyErr_SetString(PyExc_RuntimeError,
+                    "a list of the message was made shorter while it was received; the "
+                    "__hash__ or __eq__ of a key must leave it alone");
+    return -1;
+}
+
 /* Puts a complete child into its container. Consumes: `v`. */
 static int enter(struct frame *f, PyObject *v)
 {
@@ -355,6 +387,8 @@ static int enter(struct frame *f, PyObject *v)
         r = sobj__record_set(f->made, f->object, f->index++, v);
         break;
     case SOBJ_ST_LIST:
+        if (f->hidden)
+            return set_item(f, v);
         PyList_SET_ITEM(f->object, f->index++, v);
         return 0;
     case SOBJ_ST_DICT:
@@ -522,6 +556,27 @@ static PyObject *decode(struct decoder *d, const uint64_t *words)
     }
 }
 
+/* After a failure: lets go of what is open. What is in a cycle is left to the collector
+ * (D2). */
+static void close_open(struct decoder *d)
+{
+    PyObject *error = d->depth != 0 ? PyErr_GetRaisedException() : NULL;
+
+    for (size_t i = 0; i < d->depth; i++) {
+        if (!d->frames[i].hidden)
+            fill(&d->frames[i]);
+    }
+    while (d->depth != 0) {
+        struct frame *f = &d->frames[--d->depth];
+        if (f->hidden)
+            PyObject_GC_Track(f->object);
+        Py_DECREF(f->object);
+        Py_XDECREF(f->key);
+    }
+    if (error != NULL)
+        PyErr_SetRaisedException(error);
+}
+
 PyObject *sobj__decode_stream(struct sobj_state *state, const uint64_t *words,
                               struct sobj_object *const *edges, bool referred,
                               const struct sobj__table *table)
@@ -541,11 +596,7 @@ PyObject *sobj__decode_stream(struct sobj_state *state, const uint64_t *words,
     d.frame_capacity = sizeof d.room / sizeof *d.room;
     d.keys_used = 0;
     result = decode(&d, words);
-    while (d.depth != 0) {
-        struct frame *f = &d.frames[--d.depth];
-        Py_DECREF(f->object);
-        Py_XDECREF(f->key);
-    }
+    close_open(&d);
     for (size_t i = 0; i < d.ordinals && i < d.capacity; i++)
         Py_XDECREF(d.numbered[i]);
     for (; d.keys_used != 0; d.keys_used &= d.keys_used - 1)
