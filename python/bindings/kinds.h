@@ -218,6 +218,9 @@ int sobj__plan_record(struct sobj_state *state, PyTypeObject *type, PyObject **p
 int sobj__record_class(struct sobj_state *state, PyTypeObject *type, bool may_change,
                        PyObject **fields, enum sobj__fault *fault);
 
+/* Whether `type` is a frozen dataclass. With or without an exception. */
+bool sobj__is_frozen(struct sobj_state *state, PyTypeObject *type);
+
 /* datetime's classes written in C. Return: the class of `type`, if it is one. */
 enum sobj__class sobj__moment_class(struct sobj_state *state, PyTypeObject *type);
 /* Finds the C interface of datetime if that is imported. Returns: whether it is known. */

@@ -158,8 +158,8 @@ static int find(struct sobj__table *table, struct sobj_state *state,
     int same;
 
     made->shape = sobj__shape_known(state, type, &made->owner);
-    if (made->shape == NULL && !PyErr_Occurred() && sobj__shape_learn(state, type) > 0)
-        made->shape = sobj__shape_known(state, type, &made->owner);
+    if (made->shape == NULL && !PyErr_Occurred())
+        made->shape = sobj__shape_look(state, type, false, &made->owner);
     if (PyErr_Occurred())
         return -1;
     if (made->shape == NULL || made->shape->names == NULL) {

@@ -166,6 +166,16 @@ static bool is_frozen(struct sobj_state *state, PyObject *params)
     return result;
 }
 
+bool sobj__is_frozen(struct sobj_state *state, PyTypeObject *type)
+{
+    PyObject *name = state->host.texts[SOBJ_TEXT_DATACLASS_PARAMS];
+    PyObject *params = name != NULL ? own_attribute(type, name) : NULL;
+    bool result = params != NULL && is_frozen(state, params);
+
+    Py_XDECREF(params);
+    return result;
+}
+
 /* What is wrong with a class that has `fields`. */
 static enum sobj__fault dataclass_fault(struct sobj_state *state, PyTypeObject *type,
                                         PyObject *params, PyObject *fields,

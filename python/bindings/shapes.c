@@ -69,27 +69,31 @@ const struct sobj__shape *sobj__shape_known(struct sobj_state *state,
     return shape;
 }
 
-/* Enters a shape. Consumes: `shape`. Returns: 1; -1 with an exception. */
-static int remember(struct sobj_state *state, PyTypeObject *type,
-                    struct sobj__shape *shape)
+/* Enters a shape, if its class has a version. Consumes: `shape`. Returns: what keeps it,
+ * a new reference; NULL with an exception. */
+static PyObject *remember(struct sobj_state *state, PyTypeObject *type,
+                          struct sobj__shape *shape)
 {
     PyObject *shapes = state->host.shapes;
-    PyObject *address = PyLong_FromVoidPtr(type);
-    PyObject *capsule = PyCapsule_New(shape, capsule_name, capsule_free);
-    int result = -1;
+    PyObject *capsule = PyCapsule_New(shape, capsule_name, capsule_free), *address;
+    int failed = 0;
 
     if (capsule == NULL)
         shape_free(shape);
-    else if (shapes == NULL)
+    if (capsule == NULL || shape->version == 0)
+        return capsule;
+    address = PyLong_FromVoidPtr(type);
+    if (shapes == NULL)
         sobj_raise_unloaded();
     else if (address != NULL) {
         if (PyDict_GET_SIZE(shapes) >= SHAPES_MAX)
             PyDict_Clear(shapes);
-        result = PyDict_SetItem(shapes, address, capsule) < 0 ? -1 : 1;
+        failed = PyDict_SetItem(shapes, address, capsule);
     }
+    if (shapes == NULL || address == NULL || failed < 0)
+        Py_CLEAR(capsule);
     Py_XDECREF(address);
-    Py_XDECREF(capsule);
-    return result;
+    return capsule;
 }
 
 /* ---- looking at a class */
@@ -131,6 +135,10 @@ static bool is_harmless(struct sobj_state *state, enum sobj__class kind, PyObjec
         "__setstate__", "__getnewargs__", "__getnewargs_ex__",
     };
 
+    if (PyUnicode_CompareWithASCIIString(name, "__getattribute__") == 0)
+        return false;
+    if (PyUnicode_CompareWithASCIIString(name, "__iter__") == 0)
+        return kind != SOBJ__NAMEDTUPLE;
     if (PyUnicode_CompareWithASCIIString(name, "__new__") == 0)
         return kind == SOBJ__NAMEDTUPLE && is_tuple_new(value);
     for (size_t i = 0; i < sizeof hooks / sizeof *hooks; i++) {
@@ -211,6 +219,10 @@ static int take_classes(struct sobj_state *state, PyTypeObject *type,
         shape->in_dict += shape->slots[i] == NULL;
     if (shape->kind == SOBJ__NAMEDTUPLE)
         shape->in_dict = 0;
+    /* Pickle sets what is in slots by setattr(), or not at all if that is forbidden. */
+    if (shape->in_dict != n && shape->kind == SOBJ__DATACLASS &&
+        type->tp_setattro != PyObject_GenericSetAttr && !sobj__is_frozen(state, type))
+        result = 0;
     Py_XDECREF(mro);
     PyMem_Free(seen);
     return PyErr_Occurred() ? -1 : result;
@@ -253,8 +265,10 @@ static int take_name(struct sobj_state *state, PyTypeObject *type,
     return lost < 0 ? -1 : lost == 0;
 }
 
-/* Looks at a class of records. Returns: as sobj__shape_learn. */
-static int learn_record(struct sobj_state *state, PyTypeObject *type, unsigned version)
+/* Looks at a class of records. Returns: 1, and `*owner`, a new reference; 0; -1 with an
+ * exception. */
+static int learn_record(struct sobj_state *state, PyTypeObject *type, unsigned version,
+                        PyObject **owner)
 {
     enum sobj__fault fault = SOBJ__NO_FAULT;
     PyObject *names = NULL;
@@ -270,10 +284,12 @@ static int learn_record(struct sobj_state *state, PyTypeObject *type, unsigned v
         result = shape != NULL ? take_classes(state, type, shape) : -1;
         if (result > 0)
             result = take_name(state, type, shape);
-        if (result > 0)
-            result = remember(state, type, shape);
-        else if (shape != NULL)
+        if (result > 0) {
+            *owner = remember(state, type, shape);
+            result = *owner != NULL ? 1 : -1;
+        } else if (shape != NULL) {
             shape_free(shape);
+        }
     }
     Py_XDECREF(names);
     return result;
@@ -284,46 +300,56 @@ static bool is_extern(int class)
     return (class > SOBJ__OF_NO_CLASS && class < SOBJ__STANDARD) || class == SOBJ__ENUM;
 }
 
-static int learn(struct sobj_state *state, PyTypeObject *type)
+/* Returns: what keeps the shape, a new reference; NULL with an exception. */
+static PyObject *learn(struct sobj_state *state, PyTypeObject *type, unsigned version)
 {
+    PyObject *plan = NULL, *owner = NULL;
     enum sobj__fault fault;
-    PyObject *plan = NULL;
-    unsigned version;
-    int class, result;
+    int class = sobj__class_of(state, type, &plan, &fault), result;
 
-    if (!PyUnstable_Type_AssignVersionTag(type))
-        return 0;
-    version = version_of(type);
-    class = sobj__class_of(state, type, &plan, &fault);
     Py_XDECREF(plan);
     if (class < 0)
-        return -1;
-    result = is_extern(class) ? 0 : learn_record(state, type, version);
+        return NULL;
+    result = is_extern(class) ? 0 : learn_record(state, type, version, &owner);
     if (result == 0) {
         class = is_extern(class) ? class : SOBJ__OF_NO_CLASS;
         struct sobj__shape *shape =
             shape_new(type, version, (enum sobj__class)class, NULL);
-        result = shape != NULL ? remember(state, type, shape) : -1;
+        owner = shape != NULL ? remember(state, type, shape) : NULL;
     }
-    return result;
+    return owner;
+}
+
+const struct sobj__shape *sobj__shape_look(struct sobj_state *state, PyTypeObject *type,
+                                           bool only_kept, PyObject **owner)
+{
+    const struct sobj__shape *shape = NULL;
+    unsigned version;
+
+    *owner = NULL;
+    if (state->host.shapes == NULL)
+        return NULL;
+    Py_INCREF(type); /* code that runs may let go of it */
+    version = PyUnstable_Type_AssignVersionTag(type) ? version_of(type) : 0;
+    if (version != 0 || !only_kept)
+        *owner = learn(state, type, version);
+    Py_DECREF(type);
+    if (*owner != NULL)
+        shape = PyCapsule_GetPointer(*owner, capsule_name);
+    /* Errors of the class's own code: pickle will meet them, too. */
+    else if (PyErr_Occurred() && PyErr_ExceptionMatches(PyExc_Exception) &&
+             !PyErr_ExceptionMatches(PyExc_MemoryError))
+        PyErr_Clear();
+    return shape;
 }
 
 int sobj__shape_learn(struct sobj_state *state, PyTypeObject *type)
 {
-    int result;
+    PyObject *owner;
+    bool known = sobj__shape_look(state, type, true, &owner) != NULL;
 
-    if (state->host.shapes == NULL)
-        return 0;
-    Py_INCREF(type); /* code that runs may let go of it */
-    result = learn(state, type);
-    Py_DECREF(type);
-    /* Errors of the class's own code: pickle will meet them, too. */
-    if (result < 0 && PyErr_ExceptionMatches(PyExc_Exception) &&
-        !PyErr_ExceptionMatches(PyExc_MemoryError)) {
-        PyErr_Clear();
-        result = 0;
-    }
-    return result;
+    Py_XDECREF(owner);
+    return PyErr_Occurred() ? -1 : known;
 }
 
 /* ---- writing */

@@ -14,8 +14,9 @@
  *       in the table is written after it. What turns out not to fit makes the message a
  *       pickle.
  *   T2  An instance travels by field only if pickle would do nothing else: its class has
- *       none of pickle's hooks and no __new__, and the instance has a value in each of
- *       its fields and nothing beside them. So no message looks other than its pickle.
+ *       none of pickle's hooks and no __new__, nothing through which pickle would see
+ *       or set something else, and the instance has a value in each of its fields and
+ *       nothing beside them. So no message looks other than its pickle.
  *   T3  A class is as it was looked at while its version tag is the same: CPython gives it
  *       another one when it, or one of its bases, changes.
  *   T4  The table is decoded first, while there is nothing else yet. An interpreter that
@@ -29,7 +30,7 @@
 /* How instances of a class travel in messages. */
 struct sobj__shape {
     PyObject *of;           /* a weak reference to the class */
-    unsigned version;       /* its version tag (T3) */
+    unsigned version;       /* its version tag (T3); 0: it has none, not kept */
     enum sobj__class kind;  /* NAMEDTUPLE, DATACLASS; OF_NO_CLASS: to be pickled; all
                             * else: an EXTERN */
     bool by_identity;       /* instances are hashed by their address */
@@ -52,7 +53,12 @@ void sobj__shape_uses_fini(struct sobj_encoder *e);
  * NULL if that has not been learnt, or with an exception. Runs no Python code. */
 const struct sobj__shape *sobj__shape_known(struct sobj_state *state,
                                             PyTypeObject *type, PyObject **owner);
-/* Looks at a class. Returns: 1, it is known now; 0; -1 with an exception. */
+/* Looks at a class. Returns: as above; it is known from now on, if CPython still has a
+ * version tag for it, of which a class that is changed often gets a limited number.
+ * `only_kept`: does not look at all if it has not. */
+const struct sobj__shape *sobj__shape_look(struct sobj_state *state, PyTypeObject *type,
+                                           bool only_kept, PyObject **owner);
+/* The same. Returns: 1, it is known now; 0; -1 with an exception. */
 int sobj__shape_learn(struct sobj_state *state, PyTypeObject *type);
 
 /* Write an instance of a class that may be known; what the table will have. */
