@@ -64,9 +64,20 @@ static PyMethodDef pickler_methods[] = {
     {NULL},
 };
 
-/* buffer_callback(buffer): to be kept outside of the pickle. `self` is a list. */
+/* buffer_callback(buffer): to be kept outside of the pickle, unless nobody but pickle can
+ * get at it, as at that of a class with a __buffer__. `self` is a list. */
 static PyObject *keep_buffer(PyObject *self, PyObject *buffer)
 {
+    Py_buffer view;
+
+    if (PyObject_GetBuffer(buffer, &view, PyBUF_FULL_RO) < 0) {
+        if (!PyErr_ExceptionMatches(PyExc_TypeError) &&
+            !PyErr_ExceptionMatches(PyExc_BufferError))
+            return NULL;
+        PyErr_Clear();
+        Py_RETURN_TRUE;
+    }
+    PyBuffer_Release(&view);
     if (PyList_Append(self, buffer) < 0)
         return NULL;
     Py_RETURN_NONE;
@@ -238,7 +249,12 @@ static int write_buffer(struct sobj_stream *s, PyObject *buffer)
 
     if (PyObject_GetBuffer(buffer, &view, PyBUF_FULL_RO) < 0)
         return -1;
-    /* In one piece, or pickle would not have given it to us. */
+    /* Pickle gives us none that is not in one piece; who has dug out the list could. */
+    if (!PyBuffer_IsContiguous(&view, 'A')) {
+        PyBuffer_Release(&view);
+        PyErr_SetString(PyExc_BufferError, "the buffer is not in one piece");
+        return -1;
+    }
     kind = view.readonly ? SOBJ_ST_BYTES : SOBJ_ST_BYTEARRAY;
     status = sobj_stream_bytes(s, sobj_stream_header(kind, 0, (uint64_t)view.len),
                                view.buf, (size_t)view.len);
