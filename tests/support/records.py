@@ -5,6 +5,7 @@ import collections
 import dataclasses
 import enum
 import functools
+import pickle
 import typing
 
 
@@ -348,3 +349,62 @@ class NewPair(collections.namedtuple("NewPair", "x y")):
 class ArgsPair(collections.namedtuple("ArgsPair", "x y")):
     def __getnewargs__(self):
         return (self.x, "args")
+
+
+@dataclasses.dataclass(eq=False)
+class Hashed:
+    """Its hash is what a test wants."""
+
+    parent: object
+    hook: typing.ClassVar = None
+
+    def __hash__(self):
+        return type(self).hook(self) if type(self).hook is not None else 1
+
+
+@dataclasses.dataclass
+class Counted:
+    x: int
+    made: typing.ClassVar[int] = 0
+
+
+class IteratedPair(collections.namedtuple("IteratedPair", "x y")):
+    """Pickle, as tuple() does, takes what it is when iterated."""
+
+    __slots__ = ()
+
+    def __iter__(self):
+        return iter((self[0], "iterated"))
+
+
+@dataclasses.dataclass(slots=True)
+class SetsAttributes:
+    """Pickle sets what is in slots by setattr()."""
+
+    x: str
+
+    def __setattr__(self, name, value):
+        object.__setattr__(self, name, value + "!")
+
+
+@dataclasses.dataclass
+class ShowsAnother:
+    """Pickle asks the instance itself for its dict."""
+
+    x: int
+
+    def __getattribute__(self, name):
+        return {"x": "shown"} if name == "__dict__" else object.__getattribute__(self, name)
+
+
+class Exports:
+    """A buffer made by Python code."""
+
+    def __init__(self, data):
+        self.data = data
+
+    def __buffer__(self, flags):
+        return memoryview(self.data)
+
+    def __reduce_ex__(self, protocol):
+        return bytes, (pickle.PickleBuffer(self),)

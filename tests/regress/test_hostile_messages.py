@@ -1,0 +1,103 @@
+"""Classes that see, change or outlive a message while it is received."""
+
+import gc
+import pickle
+import weakref
+
+import pytest
+import records
+from records import Counted, Hashed
+
+import sharedobj as so
+
+
+@pytest.fixture
+def received():
+    """Receives a message with a class that looks at it while its instances are hashed."""
+
+    def receive(message, hook):
+        channel = so.Channel()
+        channel.send(message)
+        Hashed.hook = hook
+        try:
+            return channel.recv()
+        finally:
+            Hashed.hook = None
+
+    return receive
+
+
+def test_a_key_sees_the_list_that_it_is_in(received):
+    """The items to come were NULL."""
+    message = []
+    message += [{Hashed(message): 1}, 2]
+    seen = []
+    result = received(message, lambda self: seen.append(repr(self.parent)) or 1)
+    assert seen == ["[None, None]"]
+    assert result[1] == 2 and next(iter(result[0])).parent is result
+
+
+def test_a_key_empties_the_list_that_it_is_in(received):
+    """Then items were written to memory that had been freed."""
+    message = []
+    message += [{Hashed(message): 1}, *range(1000)]
+    with pytest.raises(RuntimeError, match=r"shorter.*must leave it alone"):
+        received(message, lambda self: self.parent.clear() or 1)
+    result = received(message, lambda self: self.parent.append("more") or 1)
+    assert result[1:] == [*range(1000), "more"]
+
+
+def test_a_key_that_fails_leaves_what_can_be_collected(received):
+    """The list stayed hidden from the collector, with NULL in it."""
+    message = []
+    message += [{Hashed(message): 1}, 2]
+    left = []
+
+    def fail(self):
+        left.append(weakref.ref(self))
+        raise ValueError
+
+    with pytest.raises(ValueError):
+        received(message, fail)
+    found = left[0]()
+    assert found is None or found.parent == [None, None]
+    del found
+    gc.collect()
+    assert left[0]() is None
+
+
+def test_a_class_that_changes_more_often_than_it_can_be_told():
+    """CPython gives a class a limited number of version tags; after that, what was sent
+    before could not be received, as if the class were no dataclass."""
+    channel, message = so.Channel(), Counted(1)
+    channel.send(message)
+    for n in range(3000):
+        Counted.made = n
+        so.Channel().send([message])
+    assert channel.recv() == message
+    for _ in range(2):
+        channel.send([message])
+        assert channel.recv() == [message]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [records.IteratedPair(1, 2), records.SetsAttributes("x"), records.ShowsAnother(1)],
+    ids=lambda m: type(m).__name__,
+)
+def test_what_pickle_would_see_or_set(message):
+    """It went by field, and arrived as something else than from pickle."""
+    channel = so.Channel()
+    channel.send(message)
+    result, pickled = channel.recv(), pickle.loads(pickle.dumps(message, 5))
+    for name in ("x", "y"):
+        assert getattr(result, name, None) == getattr(pickled, name, None)
+
+
+def test_a_buffer_that_only_pickle_can_get_at():
+    """Of a class with a __buffer__: it could not be sent."""
+    channel = so.Channel()
+    channel.send(["a", records.Exports(b"bytes"), records.Exports(bytearray(b"array"))])
+    assert channel.recv() == ["a", b"bytes", b"array"]
+    channel.send([records.Exports(b"x"), bytearray(b"y"), pickle.PickleBuffer(bytearray(b"z"))])
+    assert channel.recv() == [b"x", bytearray(b"y"), bytearray(b"z")]
