@@ -187,9 +187,10 @@ static bool take_attribute(struct sobj_state *state, struct sobj__shape *shape,
     /* A slot that is no field, or that another attribute hides. */
     if (index < 0 || seen[index])
         return false;
-    shape->slots[index] = ((PyMemberDescrObject *)value)->d_member;
+    shape->slots[index] = *((PyMemberDescrObject *)value)->d_member;
+    shape->slots[index].name = "field"; /* that of the class goes with it */
     seen[index] = 1;
-    return shape->slots[index]->type == Py_T_OBJECT_EX;
+    return shape->slots[index].type == Py_T_OBJECT_EX;
 }
 
 /* Returns: 1, and where the fields are; 0 if instances cannot go by field; -1 with an
@@ -216,7 +217,7 @@ static int take_classes(struct sobj_state *state, PyTypeObject *type,
         Py_XDECREF(own);
     }
     for (Py_ssize_t i = 0; i < n; i++)
-        shape->in_dict += shape->slots[i] == NULL;
+        shape->in_dict += shape->slots[i].name == NULL;
     if (shape->kind == SOBJ__NAMEDTUPLE)
         shape->in_dict = 0;
     /* Pickle sets what is in slots by setattr(), or not at all if that is forbidden. */
@@ -435,10 +436,11 @@ static bool take_dict(const struct sobj__shape *shape, PyObject *dict, PyObject 
 static bool take_slots(const struct sobj__shape *shape, PyObject *v, PyObject *values)
 {
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(values); i++) {
+        PyMemberDef slot = shape->slots[i];
         PyObject *value;
-        if (shape->slots[i] == NULL)
+        if (slot.name == NULL)
             continue;
-        value = PyMember_GetOne((const char *)v, shape->slots[i]);
+        value = PyMember_GetOne((const char *)v, &slot);
         if (value == NULL) {
             PyErr_Clear(); /* it has none */
             return false;

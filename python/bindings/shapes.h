@@ -38,7 +38,8 @@ struct sobj__shape {
     Py_ssize_t in_dict;     /* that many of which are fields */
     struct sobj__name name; /* of the class, if by field */
     PyObject *names;        /* of the fields, interned; NULL if not by field */
-    PyMemberDef *slots[];   /* by field, NULL: in the dict; kept alive by the class */
+    PyMemberDef slots[]; /* by field; without a name: in the dict. Copies, since a base
+                             * that has them may go while the shape is used */
 };
 
 /* A class of which the message has records. */
@@ -101,10 +102,10 @@ PyObject *sobj__record_new(const struct sobj__made *made);
 static inline int sobj__record_set(const struct sobj__made *made, PyObject *record,
                                    Py_ssize_t index, PyObject *value)
 {
-    PyMemberDef *slot = made->shape->slots[index];
+    PyMemberDef slot = made->shape->slots[index];
 
-    if (slot != NULL)
-        return PyMember_SetOne((char *)record, slot, value);
+    if (slot.name != NULL)
+        return PyMember_SetOne((char *)record, &slot, value);
     return PyObject_GenericSetAttr(record, PyTuple_GET_ITEM(made->shape->names, index),
                                    value);
 }

@@ -107,8 +107,8 @@ static int check_limits(struct sobj_encoder *e, uint32_t depth)
     if (depth > SOBJ__HASH_DEPTH)
         sobj__raise_at(e,
                        "is nested too deeply: what is hashed (keys, members of sets) "
-                       "may nest at most %d tuples",
-                       SOBJ__HASH_DEPTH);
+                       "may nest at most %d tuples or %d dataclasses and named tuples",
+                       SOBJ__HASH_DEPTH, SOBJ__HASH_DEPTH / SOBJ__RECORD_DEPTH);
     else if (e->mode != SOBJ__MODE_MESSAGE && e->out->count > SOBJ__VALUE_WORDS)
         sobj__raise_at(e, "is too large: written out, a value takes at most %d MiB",
                        (int)(SOBJ__VALUE_WORDS >> 17));

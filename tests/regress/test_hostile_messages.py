@@ -1,5 +1,6 @@
 """Classes that see, change or outlive a message while it is received."""
 
+import dataclasses
 import gc
 import pickle
 import weakref
@@ -78,6 +79,36 @@ def test_a_class_that_changes_more_often_than_it_can_be_told():
     for _ in range(2):
         channel.send([message])
         assert channel.recv() == [message]
+
+
+def slotted(name, bases=(), **attributes):
+    """A dataclass with one slot, `name`, that can be found by its name."""
+    namespace = {"__slots__": (name,), "__annotations__": {name: object}, "__module__": "records"}
+    cls = type("Changing", bases, {**namespace, **attributes})
+    return dataclasses.dataclass(eq=False)(cls)
+
+
+def test_a_key_gives_its_class_another_base(monkeypatch):
+    """Where the slots are was looked up in the old base, which was gone."""
+    base = [slotted("a")]
+    changes = []
+
+    def change(self):
+        if changes:
+            changes.clear()
+            old = weakref.ref(base.pop())
+            cls.__bases__ = (slotted("a"),)
+            gc.collect()
+            assert old() is None
+        return 1
+
+    cls = slotted("b", (base[0],), __hash__=change)
+    monkeypatch.setattr(records, "Changing", cls, raising=False)
+    message = {cls(1, 2): "x", cls(3, 4): "y"}
+    channel = so.Channel()
+    channel.send(message)
+    changes.append(1)
+    assert [(key.a, key.b) for key in channel.recv()] == [(1, 2), (3, 4)]
 
 
 @pytest.mark.parametrize(
