@@ -3,6 +3,7 @@
 import dataclasses
 import gc
 import pickle
+import sys
 import weakref
 
 import pytest
@@ -125,6 +126,7 @@ def test_what_pickle_would_see_or_set(message):
         assert getattr(result, name, None) == getattr(pickled, name, None)
 
 
+@pytest.mark.skipif(sys.version_info >= (3, 14), reason="nor can pickle")
 def test_a_buffer_that_only_pickle_can_get_at():
     """Of a class with a __buffer__: it could not be sent."""
     channel = so.Channel()
