@@ -4,6 +4,7 @@ import dataclasses
 import gc
 import pickle
 import sys
+import sysconfig
 import weakref
 
 import pytest
@@ -39,6 +40,17 @@ def test_a_key_sees_the_list_that_it_is_in(received):
     assert result[1] == 2 and next(iter(result[0])).parent is result
 
 
+def test_a_key_sees_the_tuple_that_it_is_in(received):
+    """The same, of a tuple to which a list leads."""
+    way = []
+    message = (way, {Hashed(way): 1}, 2)
+    way.append(message)
+    seen = []
+    result = received(message, lambda self: seen.append(repr(self.parent[0])) or 1)
+    assert seen == ["([(...)], None, None)"]
+    assert result[0][0] is result and result[2] == 2
+
+
 def test_a_key_empties_the_list_that_it_is_in(received):
     """Then items were written to memory that had been freed."""
     message = []
@@ -66,6 +78,34 @@ def test_a_key_that_fails_leaves_what_can_be_collected(received):
     del found
     gc.collect()
     assert left[0]() is None
+
+
+@pytest.mark.skipif(
+    sysconfig.get_config_var("Py_GIL_DISABLED"),
+    reason="a free-threaded 3.13 frees lists that find no memory twice",
+)
+def test_a_list_for_which_there_is_no_memory_leaves_none_half_made():
+    """The collector found it through the dict that it is in, with NULL in it."""
+    testcapi = pytest.importorskip("_testcapi")
+    channel, received = so.Channel(), None
+    for after in range(1, 200):
+        message = ["first"]
+        message += [{"up": message}, [1.5] * 3, ("y" * 3, 2**70), "x" * 100]
+        channel.send(message)
+        del message
+        gc.collect()
+        testcapi.set_nomemory(after, after + 1)
+        try:
+            received = channel.recv()
+        except MemoryError:
+            pass
+        finally:
+            testcapi.remove_mem_hooks()
+        left = [o for o in gc.get_objects() if type(o) is dict and "up" in o]
+        assert "NULL" not in repr(left)
+        if received is not None:
+            break
+    assert after > 5 and received[1]["up"] is received
 
 
 def test_a_class_that_changes_more_often_than_it_can_be_told():
