@@ -644,6 +644,13 @@ size_t sobj_channel_count(const struct sobj_object *obj)
     return drops_old(ch) && count > ch->capacity ? ch->capacity : count;
 }
 
+size_t sobj_channel_there(const struct sobj_object *obj)
+{
+    struct sobj__channel *ch = channel_of(obj);
+
+    return ch->meets ? sobj__meet_offers(&ch->meet) : sobj_channel_count(obj);
+}
+
 bool sobj_channel_is_rendezvous(const struct sobj_object *obj)
 {
     return channel_of(obj)->meets;

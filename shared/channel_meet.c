@@ -24,6 +24,7 @@ static void unlink_locked(struct sobj__offer *o)
         o->next->prev = o->prev;
     else
         list->tail = o->prev;
+    list->count--;
     o->linked = false;
 }
 
@@ -112,6 +113,16 @@ bool sobj__meet_ready(struct sobj__meet *m, bool sending)
     return ready;
 }
 
+size_t sobj__meet_offers(struct sobj__meet *m)
+{
+    struct sobj__wakes none = {.count = 0};
+
+    begin(m);
+    size_t count = m->senders.count;
+    end(m, &none);
+    return count;
+}
+
 /* ---- offers */
 
 void sobj__offer_init(struct sobj__offer *o, struct sobj__meet *m, sobj_cell message,
@@ -150,6 +161,7 @@ void sobj__offer_link(struct sobj__offer *o)
     else
         list->head = o;
     list->tail = o;
+    list->count++;
     o->linked = true;
 }
 
@@ -220,5 +232,5 @@ void sobj__meet_dismiss(struct sobj__meet *m)
 
 void sobj__meet_fork_child(struct sobj__meet *m)
 {
-    m->senders = m->receivers = (struct sobj__offers){NULL, NULL};
+    m->senders = m->receivers = (struct sobj__offers){NULL, NULL, 0};
 }

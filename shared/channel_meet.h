@@ -54,6 +54,7 @@ struct sobj__offer {
 
 struct sobj__offers {
     struct sobj__offer *head, *tail;
+    size_t count;
 };
 
 struct sobj__meet {
@@ -75,6 +76,9 @@ enum sobj_status sobj__meet_take(struct sobj__meet *m, sobj_cell *messages, uint
 
 /* Whether somebody waits to be met, or it is closed. Needs: no section. */
 bool sobj__meet_ready(struct sobj__meet *m, bool sending);
+
+/* Returns: how many offers to send there are. Needs: no section. */
+size_t sobj__meet_offers(struct sobj__meet *m);
 
 /* Spins on `parker` for a time that `spin_list` adapts, then sleeps: for who has left
  * offers. Returns: as sobj__park. */

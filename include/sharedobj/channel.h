@@ -107,6 +107,9 @@ bool sobj_channel_closed(const struct sobj_object *ch);
 
 /* Returns: messages waiting; exact at rest. */
 size_t sobj_channel_count(const struct sobj_object *ch);
+/* Returns: the same; for a rendezvous about how many messages are offered there. Needs: no
+ * section. */
+size_t sobj_channel_there(const struct sobj_object *ch);
 bool sobj_channel_is_rendezvous(const struct sobj_object *ch);
 uint32_t sobj_channel_capacity(const struct sobj_object *ch);
 enum sobj_overflow sobj_channel_overflow(const struct sobj_object *ch);

@@ -212,7 +212,7 @@ static enum sobj_status receive_each(PyObject *self, PyObject *list, size_t max,
 
     /* Of what comes from now on nothing is taken: senders that are as fast as this would
      * keep it going for ever. */
-    size_t there = sobj_channel_count(core);
+    size_t there = status == SOBJ_OK ? sobj_channel_there(core) : 0;
     if (status == SOBJ_OK && max - m.done > there)
         max = m.done + there;
     while (more == SOBJ_OK) {

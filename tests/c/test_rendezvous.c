@@ -68,11 +68,14 @@ static void test_meet(void)
        "a send meets a receiver that waits");
     caller_start(&sender);
     await_waiting_at(ch, true, 1);
-    ok(!caller_done(&sender) && sobj_channel_count(ch) == 0, "a sender waits");
+    ok(!caller_done(&sender) && sobj_channel_count(ch) == 0 &&
+           sobj_channel_there(ch) == 1,
+       "a sender waits");
     ok(sobj_channel_try_recv(ch, &c) == SOBJ_OK && sobj_to_int(c) == 8 &&
            caller_join(&sender) == SOBJ_OK,
        "until a receiver takes its message");
-    ok(sobj_channel_try_recv(ch, &c) == SOBJ_EMPTY, "which comes once");
+    ok(sobj_channel_try_recv(ch, &c) == SOBJ_EMPTY && sobj_channel_there(ch) == 0,
+       "which comes once");
     sobj_unref(ch);
 }
 

@@ -101,6 +101,25 @@ def test_a_batch_takes_from_everybody_who_waits():
     assert sorted(received) == list(range(5))
 
 
+def test_a_batch_takes_from_as_many_as_wait():
+    """Also if that is more than a block of them."""
+    channel, count = Channel(rendezvous=True), 100
+    for pause in (0.1, 1, 10):
+        threads = [threading.Thread(target=channel.send, args=(i,)) for i in range(count)]
+        for thread in threads:
+            thread.start()
+        time.sleep(pause)  # until all are asleep
+        first = received = channel.recv_many(1000)
+        while len(received) < count:
+            received = received + channel.recv_many(1000)
+        for thread in threads:
+            thread.join()
+        assert sorted(received) == list(range(count))
+        if len(first) == count:
+            return
+    pytest.fail(f"the first {len(first)} only")
+
+
 def test_close():
     channel, errors = Channel(rendezvous=True), []
 
