@@ -166,7 +166,7 @@ static PyObject *take_made(SobjHandle *self, const struct sobj_key *key,
 
 PyDoc_STRVAR(
     pop_doc,
-    "pop($self, key, default=<unrepresentable>, /)\n--\n\n"
+    "pop($self, key, default=..., /)\n--\n\n"
     "d.pop(key[, default])\n\n"
     "Remove key and return its value; without the key return default, or raise\n"
     "KeyError if none is given. Atomic: one caller gets the value. A value that\n"
@@ -283,7 +283,7 @@ static PyObject *dict_add(PyObject *self, PyObject *const *args, Py_ssize_t coun
 }
 
 PyDoc_STRVAR(exchange_doc,
-             "exchange($self, /, key, value, default=<unrepresentable>)\n--\n\n"
+             "exchange($self, /, key, value, default=...)\n--\n\n"
              "d.exchange(key, value, default=MISSING)\n\n"
              "Store value and return what was there before, or default (MISSING) if "
              "the key was\n"

@@ -362,7 +362,7 @@ static PyObject *compute(SobjHandle *self, const struct sobj_key *k, PyObject *f
     }
 }
 
-const char sobj_dict_compute_doc[] = PyDoc_STR("compute($self, /, key, function, default=<unrepresentable>)\n--\n\n"
+const char sobj_dict_compute_doc[] = PyDoc_STR("compute($self, /, key, function, default=...)\n--\n\n"
               "d.compute(key, function, default=MISSING)\n\n"
               "Make the value of key function(value); return the new value.\n\n"
               "For an absent key the function gets default, or MISSING if none is given.\n"

@@ -203,7 +203,7 @@ static bool of_an_op(enum sobj_status status)
 }
 
 const char sobj_channel_select_doc[] = PyDoc_STR(
-    "select($module, /, *ops, timeout=None, default=<unrepresentable>)\n--\n\n"
+    "select($module, /, *ops, timeout=None, default=...)\n--\n\n"
     "Do exactly one of several sends and receives; return (index, value).\n\n"
     "An operation is a Channel, Queue or Receiver, to receive from it, or a tuple\n"
     "(channel, value), to send value to it; the same channel may come several\n"

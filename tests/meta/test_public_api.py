@@ -58,6 +58,17 @@ def test_documented(name):
         assert not bare, f"{name}: no docstring on {', '.join(bare)}"
 
 
+@pytest.mark.parametrize("name", OURS)
+def test_signatures_can_be_read(name):
+    thing = getattr(sharedobj, name)
+    members = vars(thing) if inspect.isclass(thing) else ()
+    for member in [thing] * inspect.isroutine(thing) + [
+        getattr(thing, member) for member in members if not member.startswith("_")
+    ]:
+        if inspect.isroutine(member):
+            inspect.signature(member)
+
+
 @pytest.mark.parametrize("name", CLASSES)
 def test_methods_are_typed(name):
     found = stubbed()
