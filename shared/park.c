@@ -164,10 +164,10 @@ SOBJ_NOINLINE void sobj__wake_slow(struct sobj__waitlist *list, bool all)
         sobj__write_begin();
         sobj__lock_acquire(&list->lock);
         if (first) {
-            /* Relaxed: changes only under the lock. */
-            left = sobj_load_relaxed(&list->count);
             if (list->noted)
                 sobj__notifiers_raise_locked(list);
+            /* Relaxed: changes only under the lock. Of waiters alone by now. */
+            left = sobj_load_relaxed(&list->count);
         }
         while (word == NULL && left != 0 && (w = list->head) != NULL) {
             uint32_t expected = SOBJ__WAITING;
