@@ -68,9 +68,9 @@ class _Asyncio:
 
     def _end(self, line: "_Line") -> None:
         if not line.waiting and _lines.get(line.key) is line:
-            del _lines[line.key]
             if line.event is not None:
                 self.loop.remove_reader(line.watch.fileno())
+            line.end()
 
 
 class _Trio:
@@ -96,7 +96,7 @@ class _Trio:
         await self.trio.lowlevel.wait_readable(line.watch.fileno())
 
     def leave(self, line: "_Line") -> None:
-        del _lines[line.key]
+        line.end()
 
 
 def _library() -> "_Asyncio | _Trio":
@@ -137,6 +137,12 @@ class _Line:
             self.library.leave(self)
         elif was_first:
             self.library.set(self.first())
+
+    def end(self) -> None:
+        """Nobody finds it any more. Its descriptor goes at once, though the traceback of a task
+        that was cancelled may keep the line."""
+        del _lines[self.key]
+        del self.watch
 
 
 _lines: "WeakValueDictionary[tuple[int, int], _Line]" = WeakValueDictionary()

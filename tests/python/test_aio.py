@@ -88,6 +88,35 @@ def test_many_tasks_of_one_loop(library, make):
     assert descriptors() == before
 
 
+def test_a_loop_that_goes_on_keeps_no_descriptors(library):
+    """Neither of channels that nobody waits for any more, nor readers of them; whoever keeps
+    the tasks that were cancelled."""
+
+    async def receive(ch, got):
+        got.append(await ch.arecv())
+
+    async def main():
+        channels, got, cancelled = [Channel() for _ in range(8)], [], []
+        before = descriptors()
+        for _ in range(2):  # the second time the same numbers come again
+            async with library.group() as group:
+                for ch in channels:
+                    group.spawn(receive, ch, got)
+                    cancelled.append(group.spawn(receive, ch, got))
+                    for _ in range(3):
+                        await library.sleep(0)
+                    cancelled[-1].cancel()
+                assert descriptors() == before + len(channels)
+                for i, ch in enumerate(channels):
+                    ch.send(i)
+            for _ in range(3):
+                await library.sleep(0)
+            assert descriptors() == before
+        assert sorted(got) == sorted(2 * list(range(8)))
+
+    library.run(main)
+
+
 def test_first_come_first_served(library):
     async def receive(ch, number, order):
         message = await ch.arecv()
