@@ -24,8 +24,9 @@
 struct sobj_notifier;
 
 /* Makes one. With `of_thread` it belongs to the calling thread: its descriptor is closed
- * when that ends. Returns: OK and the notifier; NO_MEMORY; OS_ERROR: errno says why there is no
- *          descriptor. Needs: the caller keeps `ch` (no end of it) alive. */
+ * when that ends. Returns: OK and the notifier; NO_MEMORY; OS_ERROR: errno says why there
+ * is no descriptor. Needs: the caller keeps `ch` (no end of it) alive; for sending, one
+ * where senders wait for room (SOBJ_OVERFLOW_BLOCK): no other says when there is some. */
 enum sobj_status sobj_notifier_new(struct sobj_object *ch, bool sending, bool of_thread,
                                    struct sobj_notifier **out);
 /* Closes the descriptor. */
