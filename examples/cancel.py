@@ -32,19 +32,19 @@ def main():
     progress = so.Channel(1, overflow="drop_old")
     interpreters = [so.interpreters.create() for _ in range(3)]
     even, odd, reporter = interpreters
-    searching = [
-        even.call_in_thread(search, 200_000, cancelled, found, progress),
-        odd.call_in_thread(search, 200_001, cancelled, found, progress),
-    ]
-    reporting = reporter.call_in_thread(report, progress)
+    searching, reporting = [], []
     try:
+        searching += [even.call_in_thread(search, 200_000, cancelled, found, progress)]
+        searching += [odd.call_in_thread(search, 200_001, cancelled, found, progress)]
+        reporting += [reporter.call_in_thread(report, progress)]
         print("found", found.recv(timeout=60))
     finally:  # also after Ctrl-C
         cancelled.set(1)
         for thread in searching:
             thread.join()
         progress.close()  # now that nobody sends any more
-        reporting.join()
+        for thread in reporting:
+            thread.join()
         for interpreter in interpreters:
             interpreter.close()
     print("the others have ended")

@@ -21,15 +21,15 @@ def main():
     names = ["door", "window", "cellar"]
     readings, running = so.Channel(4), so.AtomicInt(len(names))
     interpreters = [so.interpreters.create() for _ in names]
-    threads = [
-        interpreter.call_in_thread(read_sensor, name, readings, running)
-        for interpreter, name in zip(interpreters, names, strict=True)
-    ]
-
     seen = {name: [] for name in names}
-    for name, n, value in readings:
-        assert n == len(seen[name])  # each producer's own in order
-        seen[name].append(value)
+    with readings:  # when the consumer fails or Ctrl-C is pressed, producers must not wait
+        threads = [
+            interpreter.call_in_thread(read_sensor, name, readings, running)
+            for interpreter, name in zip(interpreters, names, strict=True)
+        ]
+        for name, n, value in readings:
+            assert n == len(seen[name])  # each producer's own in order
+            seen[name].append(value)
     for name, values in seen.items():
         print(f"{name:<8}{' '.join(map(str, values))}")
     for thread, interpreter in zip(threads, interpreters, strict=True):

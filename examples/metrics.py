@@ -17,10 +17,10 @@ def serve(requests, done, metrics):
 def main():
     requests, done, metrics = so.Channel(32), so.AtomicInt(), so.SharedDict()
     workers = [so.interpreters.create() for _ in range(3)]
-    threads = [worker.call_in_thread(serve, requests, done, metrics) for worker in workers]
-    for number in range(900):
-        requests.send((("/", "/about", "/data")[number % 3], number))
-    requests.close()
+    with requests:  # closed at the end: then the workers end, also after Ctrl-C
+        threads = [worker.call_in_thread(serve, requests, done, metrics) for worker in workers]
+        for number in range(900):
+            requests.send((("/", "/about", "/data")[number % 3], number))
 
     seen = 0
     while seen < 900:

@@ -34,16 +34,17 @@ def client(requests, items, totals):
 def main():
     requests, totals = so.Channel(16), so.SharedDict()
     server, *clients = (so.interpreters.create() for _ in range(3))
-    serving = server.call_in_thread(serve, requests)
-    threads = [c.call_in_thread(client, requests, ("tea", "bread", "tea"), totals) for c in clients]
-    for thread in threads:
-        thread.join()
-    print("two clients:", dict(sorted(totals.snapshot().items())))
-    try:
-        ask(requests, "cheese")
-    except LookupError as error:
-        print("and a third:", error)
-    requests.close()  # the server ends after what was asked before
+    items = "tea", "bread", "tea"
+    with requests:  # closed at the end: the server ends after what was asked before
+        serving = server.call_in_thread(serve, requests)
+        threads = [c.call_in_thread(client, requests, items, totals) for c in clients]
+        for thread in threads:
+            thread.join()
+        print("two clients:", dict(sorted(totals.snapshot().items())))
+        try:
+            ask(requests, "cheese")
+        except LookupError as error:
+            print("and a third:", error)
     serving.join()
     for interpreter in (server, *clients):
         interpreter.close()

@@ -44,10 +44,10 @@ def main():
     tasks.send_many((name, 1) for name in names)
     arguments = tasks, answers, doing, deaths
     threads = [threading.Thread(target=supervise, args=(n, *arguments)) for n in range(2)]
-    for thread in threads:
-        thread.start()
-    attempts = dict(answers.recv() for _ in names)
-    tasks.close()  # not before all is answered: a task may come back
+    with tasks:  # closed when all is answered, not before: a task may come back
+        for thread in threads:
+            thread.start()
+        attempts = dict(answers.recv() for _ in names)
     for thread in threads:
         thread.join()
     for name in names:

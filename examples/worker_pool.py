@@ -26,10 +26,10 @@ def main():
     numbers = [1_000_003, 999_983 * 1_000_003, 10**12 + 39, 91, 1, 1_000_000_007]
     tasks, answers = so.Channel(2), so.Channel()
     workers = [so.interpreters.create() for _ in range(2)]
-    threads = [worker.call_in_thread(work, tasks, answers) for worker in workers]
-    for number in numbers:
-        tasks.send(number)
-    tasks.close()  # the workers end when nothing is left
+    with tasks:  # closed at the end: the workers end when nothing is left
+        threads = [worker.call_in_thread(work, tasks, answers) for worker in workers]
+        for number in numbers:
+            tasks.send(number)
 
     found = dict(answers.recv() for _ in numbers)
     for number in numbers:

@@ -1,4 +1,5 @@
-"""The programs of examples/ run; those of docs/patterns.md print what it shows."""
+"""The programs of examples/ run, and end after Ctrl-C; those of docs/patterns.md print
+what it shows."""
 
 import re
 from pathlib import Path
@@ -34,3 +35,27 @@ def test_example(path, run_python):
     assert done.stdout == dict(SHOWN).get(path.name, done.stdout) != ""
     assert done.stderr == ""
     assert path.read_text(encoding="utf-8").startswith('"""')
+
+
+INTERRUPTED = """
+import runpy, sys, threading
+
+start = threading.Thread.start
+
+def start_one(thread):
+    if threading.active_count() > 1:
+        raise KeyboardInterrupt
+    start(thread)
+
+threading.Thread.start = start_one
+try:
+    runpy.run_path(sys.argv[1], run_name="__main__")
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_example_ends_after_ctrl_c(path, run_python):
+    """Once one of its threads runs, that one must not wait for ever."""
+    assert run_python(INTERRUPTED, args=[path]).stdout.endswith("interrupted\n")
