@@ -31,17 +31,17 @@ async def ask(requests, limit):
 async def main():
     requests = so.Channel(8)
     workers = [so.interpreters.create() for _ in range(2)]
-    threads = [worker.call_in_thread(compute, requests) for worker in workers]
-    limits = [220, 284, 28, 97]
-    sums = await asyncio.gather(*(ask(requests, limit) for limit in limits))
-    for limit, total in zip(limits, sums, strict=True):
-        print(f"{limit}: the proper divisors add up to {total}")
-    try:
-        async with asyncio.timeout(60):
-            await ask(requests, "many")
-    except ValueError as error:
-        print("failed:", error)
-    requests.close()
+    with requests:  # closed at the end: then the workers end, also after Ctrl-C
+        threads = [worker.call_in_thread(compute, requests) for worker in workers]
+        limits = [220, 284, 28, 97]
+        sums = await asyncio.gather(*(ask(requests, limit) for limit in limits))
+        for limit, total in zip(limits, sums, strict=True):
+            print(f"{limit}: the proper divisors add up to {total}")
+        try:
+            async with asyncio.timeout(60):
+                await ask(requests, "many")
+        except ValueError as error:
+            print("failed:", error)
     for thread in threads:
         await asyncio.to_thread(thread.join)
     for worker in workers:

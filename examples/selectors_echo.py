@@ -43,10 +43,14 @@ class Server:
 
     def run(self):
         self.selector.register(self.answers, selectors.EVENT_READ, self.answer)
-        while self.clients:
-            for key, _ in self.selector.select():
-                key.data(key.fileobj)
-        self.selector.close()
+        try:
+            while self.clients:
+                for key, _ in self.selector.select():
+                    key.data(key.fileobj)
+        finally:
+            self.selector.close()
+            for connection in self.clients.values():  # after Ctrl-C
+                connection.close()
 
 
 def customer(name, connection):
@@ -59,15 +63,15 @@ def customer(name, connection):
 def main():
     requests, answers = so.Channel(16), so.Channel()
     interpreter = so.interpreters.create()
-    threads = [interpreter.call_in_thread(shout, requests, answers)]
-    server = Server(requests, answers)
-    for name in ("ann", "bob", "cid"):
-        theirs, ours = socket.socketpair()
-        server.add(name, ours)
-        threads.append(threading.Thread(target=customer, args=(name, theirs)))
-        threads[-1].start()
-    server.run()
-    requests.close()
+    with requests:  # closed at the end: then the interpreter is done, also after Ctrl-C
+        threads = [interpreter.call_in_thread(shout, requests, answers)]
+        server = Server(requests, answers)
+        for name in ("ann", "bob", "cid"):
+            theirs, ours = socket.socketpair()
+            server.add(name, ours)
+            threads.append(threading.Thread(target=customer, args=(name, theirs)))
+            threads[-1].start()
+        server.run()
     for thread in threads:
         thread.join()
     interpreter.close()

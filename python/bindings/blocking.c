@@ -22,9 +22,10 @@ int sobj_timeout_init(struct sobj_timeout *limit, PyObject *timeout)
         return -1;
     }
     if (isnan(seconds) || seconds < 0) {
-        PyErr_SetString(PyExc_ValueError, isnan(seconds)
-                                              ? "timeout must not be NaN"
-                                              : "timeout must not be negative");
+        PyErr_SetString(PyExc_ValueError,
+                        isnan(seconds) ? "timeout must not be NaN"
+                                       : "timeout must not be negative; None waits "
+                                         "without limit, 0 does not wait");
         return -1;
     }
     limit->seconds = seconds;

@@ -384,9 +384,12 @@ void sobj__raise_unpicklable(struct sobj_encoder *e, PyObject *offender,
         }
         if (reason != NULL)
             text = PyUnicode_FromFormat(
-                "is a%s %U, and the message cannot be pickled: %s: %U; leave it out, or "
-                "send what the receiver can make it from",
-                an(name), name, Py_TYPE(cause)->tp_name, reason);
+                "is a%s %U, and the message cannot be pickled: %s: %U; %sleave it out, "
+                "or send what the receiver can make it from",
+                an(name), name, Py_TYPE(cause)->tp_name, reason,
+                PyErr_GivenExceptionMatches(cause, PyExc_TypeError)
+                    ? ""
+                    : "define its class or function at the top level of a module, ");
         Py_XDECREF(reason);
         Py_DECREF(name);
     }

@@ -166,6 +166,28 @@ static PyObject *decode_part(struct sobj_state *state, struct sobj_blob *b,
     return sobj__decode_stream(state, words, sobj_blob_edges(b), false, NULL);
 }
 
+/* What a program defines in its __main__ is not in that of another interpreter: pickle's
+ * error does not say so. */
+static void note_main(void)
+{
+    PyObject *error = PyErr_GetRaisedException(), *text = NULL, *done = NULL;
+    const char *s = NULL;
+
+    if (PyErr_GivenExceptionMatches(error, PyExc_AttributeError))
+        text = PyObject_Str(error);
+    if (text != NULL)
+        s = PyUnicode_AsUTF8(text);
+    if (s != NULL && strstr(s, "__main__") != NULL)
+        done = PyObject_CallMethod(error, "add_note", "s",
+                                   "each interpreter has a __main__ of its own: define "
+                                   "what is sent at the top "
+                                   "level of a module that the receiver can import");
+    Py_XDECREF(done);
+    Py_XDECREF(text);
+    PyErr_Clear();
+    PyErr_SetRaisedException(error);
+}
+
 PyObject *sobj__message_unpickle(struct sobj_state *state, struct sobj_blob *b)
 {
     const uint64_t *words = (const uint64_t *)(const void *)b->data;
@@ -182,6 +204,8 @@ PyObject *sobj__message_unpickle(struct sobj_state *state, struct sobj_blob *b)
                                      (Py_ssize_t)sobj_stream_count(words[0]));
     if (buffers != NULL && data != NULL)
         object = loads(state, data, handles, buffers);
+    if (object == NULL)
+        note_main();
     Py_XDECREF(data);
     Py_XDECREF(buffers);
     Py_XDECREF(handles);

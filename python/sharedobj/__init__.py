@@ -1,9 +1,7 @@
 """Lock-free containers and atomics shared by interpreters and threads.
 
-Made when first asked for, and so not listed by help(): the module interpreters; the
-dict registry, which every interpreter sees; and the exceptions ChannelClosed, ChannelEmpty,
-ChannelEmptyTimeout, ChannelFull, ChannelFullTimeout, ChannelTimeout, NotShareableError,
-SelectTimeout and UnresolvedError.
+sharedobj.interpreters makes interpreters and runs functions in them; sharedobj.registry is a
+SharedDict that every interpreter has from the start.
 """
 
 # Not collections.abc: this one is there in every interpreter, whatever its path.
@@ -104,6 +102,11 @@ Sequence.register(SharedArray)
 KeysView.register(_sharedobj.SharedDictKeys)
 ValuesView.register(_sharedobj.SharedDictValues)
 ItemsView.register(_sharedobj.SharedDictItems)
+
+
+def __dir__() -> list[str]:
+    """With what __getattr__ makes; without what is not for users."""
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})
 
 
 def __getattr__(name: str) -> "Any":

@@ -4,6 +4,7 @@ On 3.14 and later these tests run against the standard library's own module, whi
 that they ask for what it does; on 3.12 and 3.13 against ours.
 """
 
+import functools
 import gc
 import json
 import operator
@@ -11,6 +12,7 @@ import pickle
 import sys
 import textwrap
 import threading
+import zipapp
 from pathlib import Path
 
 import pytest
@@ -281,6 +283,37 @@ def test_call_reports_what_was_raised(interp):
         interp.call(sys.exit, 3)
 
 
+def test_call_reports_the_exception_and_not_its_note(interp):
+    def work():
+        error = ValueError("what went wrong")
+        error.add_note("and a note")
+        raise error
+
+    with pytest.raises(interpreters.ExecutionFailed) as caught:
+        interp.call(work)
+    assert caught.value.excinfo.formatted == "ValueError: what went wrong"
+    assert "and a note" in caught.value.excinfo.errdisplay
+
+
+@pytest.mark.skipif(not OURS, reason="of our own module")
+def test_call_names_what_cannot_be_passed_as_the_caller_does(interp):
+    def lock():
+        import _thread
+
+        return _thread.allocate_lock()
+
+    def refusal(*args, **kwargs):
+        with pytest.raises(interpreters.NotShareableError) as caught:
+            interp.call(*args, **kwargs)
+        return str(caught.value)
+
+    assert refusal(len, (1, lock())).startswith("args[0][1] is a _thread.lock, ")
+    assert refusal(len, x=lock()).startswith("kwargs['x'] is a _thread.lock, ")
+    assert refusal(functools.partial(len, lock())).startswith("callable")
+    assert refusal(lock).startswith("the result cannot be sent: result is a _thread.lock, ")
+    assert "top level of a module" in refusal(len, lambda: 1)
+
+
 def test_handles_go_both_ways(interp):
     counter, shared, channel = so.AtomicInt(), so.SharedDict(), so.Channel()
 
@@ -404,6 +437,78 @@ def test_program(tmp_path, run_python, way):
     done = run_python(script=script, args=args, cwd=tmp_path)
     assert done.stdout.splitlines() == ["printed there"]
     assert done.stderr == ""
+
+
+SHORT = """
+import sharedobj as so
+
+def work(d):
+    d["x"] = 1
+
+if __name__ == "__main__":
+    d, interp = so.SharedDict(), so.interpreters.create()
+    interp.call(work, d)
+    print(d)
+    interp.close()
+"""
+
+
+@pytest.mark.skipif(not OURS, reason="of our own module")
+@pytest.mark.parametrize("way", ["folder", "archive", "piped in"])
+def test_program_that_is_no_file(tmp_path, run_python, way):
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app/__main__.py").write_text(SHORT)
+    zipapp.create_archive(tmp_path / "app", tmp_path / "app.pyz")
+    if way == "piped in":
+        done = run_python(script="-", input=SHORT)
+    else:
+        done = run_python(script="app" if way == "folder" else "app.pyz", cwd=tmp_path)
+    assert done.stdout == "SharedDict({'x': 1})\n"
+    assert done.stderr == ""
+
+
+@pytest.mark.skipif(not OURS, reason="of our own module")
+def test_what_is_defined_too_late_in_a_program(tmp_path, run_python):
+    (tmp_path / "program.py").write_text(
+        textwrap.dedent("""\
+        import sharedobj as so
+
+        if __name__ == "__main__":
+            class Late: pass
+            def late(): pass
+
+            interp = so.interpreters.create()
+            for attempt in (lambda: interp.call(late), lambda: interp.call(id, Late())):
+                try:
+                    attempt()
+                except so.NotShareableError as error:
+                    print(error)
+            interp.close()
+        """),
+        encoding="utf-8",
+    )
+    lines = run_python(script=tmp_path / "program.py").stdout.splitlines()
+    assert len(lines) == 2
+    assert all("at the top level of the program, above if __name__ ==" in line for line in lines)
+
+
+def test_a_message_made_of_main_says_where_to_define_it(run_python):
+    done = run_python("""if 1:
+        import sharedobj as so
+        class Local: pass
+        channel, interp = so.Channel(), so.interpreters.create()
+        channel.send(Local())
+        interp.prepare_main(channel=channel)
+        interp.exec("import sharedobj")
+        try:
+            interp.exec("channel.recv()")
+        except so.interpreters.ExecutionFailed as error:
+            print(error.excinfo.errdisplay)
+        interp.close()
+    """)
+    last, note = done.stdout.splitlines()[-2:]
+    assert last.startswith("AttributeError: ") and "'Local'" in last
+    assert "each interpreter has a __main__ of its own" in note
 
 
 @pytest.mark.parametrize("way", ["script", "module"])

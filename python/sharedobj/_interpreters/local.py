@@ -85,11 +85,14 @@ def _excinfo(
 def _main_origin() -> tuple[str, str] | None:
     """Where the target can get this interpreter's __main__ from."""
     main = sys.modules.get("__main__")
-    spec = getattr(main, "__spec__", None)
-    if spec is not None and spec.name:
-        return "module", spec.name
+    name = getattr(getattr(main, "__spec__", None), "name", None)
+    if name and name != "__main__":
+        return "module", name
     file = getattr(main, "__file__", None)
-    return ("path", os.path.abspath(file)) if file else None
+    if file and name:
+        file = os.path.dirname(file)  # a folder or an archive that was started
+    # A program that is piped in is called "<stdin>".
+    return ("path", os.path.abspath(file)) if file and os.path.exists(file) else None
 
 
 def _is_found_by_name(thing: Any) -> bool:
@@ -245,7 +248,10 @@ class Interpreter:
         """Have the task done. Return its result or raise what the reply says."""
         channel = Channel()
         channel.send_nowait(main)
-        channel.send_nowait(task)
+        try:
+            channel.send_nowait(task)
+        except NotShareableError as error:
+            raise NotShareableError(_in_words(str(error))) from error.__cause__
         raw.run(self._id, _BOOT, {"__sharedobj_channel__": channel})
         try:
             reply = channel.recv_nowait()
@@ -258,6 +264,14 @@ class Interpreter:
         if reply[0] == "unshareable":
             raise NotShareableError(f"the result cannot be sent: {reply[1]}")
         return reply[1]
+
+
+def _in_words(text: str) -> str:
+    """Of an error that names a part of a task: what the caller calls it."""
+    for part, name in ("message[1]", "callable"), ("message[2]", "args"), ("message[3]", "kwargs"):
+        if text.startswith(part):
+            return name + text.removeprefix(part)
+    return text
 
 
 class _Unreadable(Exception):

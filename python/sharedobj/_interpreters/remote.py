@@ -86,8 +86,9 @@ def describe(error: BaseException) -> tuple[str, ...]:
         message = str(error)
     except Exception:
         message = ""
-    last = list(shown.format_exception_only())[-1].strip()
     display = "".join(shown.format()).rstrip("\n")
+    shown.__notes__ = []  # they would be the last line
+    last = list(shown.format_exception_only())[-1].strip()
     return kind.__name__, kind.__qualname__, kind.__module__, message, last, display
 
 
@@ -133,7 +134,13 @@ def answer(channel: Channel) -> None:
         task, function = _receive(channel)
     except Exception as error:
         _discard(channel)
-        channel.send_nowait(("unreadable", f"{type(error).__name__}: {error}"))
+        text = f"{type(error).__name__}: {error}"
+        if isinstance(error, AttributeError) and "__main__" in text:
+            text += (
+                "; define it in a module, or at the top level of the program, above "
+                'if __name__ == "__main__":'
+            )
+        channel.send_nowait(("unreadable", text))
         return
     try:
         reply = ("done", perform(task, function))
@@ -143,4 +150,4 @@ def answer(channel: Channel) -> None:
     try:
         channel.send_nowait(reply)
     except NotShareableError as error:
-        channel.send_nowait(("unshareable", str(error)))
+        channel.send_nowait(("unshareable", str(error).replace("message[1]", "result", 1)))
