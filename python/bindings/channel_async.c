@@ -2,7 +2,7 @@
 /* Channels in event loops: descriptors, and the C half of asend() and arecv(), whose other
  * half is sharedobj/_aio.py.
  *
- *     asend(), arecv(), anext() ──> operation ──> coroutine run(operation)
+ *     asend(), arecv(), anext() ──> operation ──> coroutine asend_or_arecv(operation)
  *                                      │ attempt()   once, without waiting
  *                                      └ watch() ──> watch: a descriptor of its own
  *
@@ -357,7 +357,7 @@ static PyObject *coroutine(PyObject *operation)
         return NULL;
     module = PyImport_ImportModule("sharedobj._aio");
     if (module != NULL)
-        result = PyObject_CallMethod(module, "run", "O", operation);
+        result = PyObject_CallMethod(module, "asend_or_arecv", "O", operation);
     Py_XDECREF(module);
     Py_DECREF(operation);
     return result;
@@ -368,7 +368,8 @@ const char sobj_channel_asend_doc[] = PyDoc_STR(
     "Send a message from a coroutine: await ch.asend(message).\n\n"
     "As send(), but other tasks of the event loop run while it waits for room:\n"
     "asyncio (uvloop as well), trio, and anyio on either. The message is copied when\n"
-    "asend() is called. A task that is cancelled while it waits has sent nothing.");
+    "asend() is called. A task that is cancelled while it waits has sent nothing.\n\n"
+    "Raises what send() raises, but no timeout; RuntimeError where no event loop runs.");
 
 PyObject *sobj_channel_asend(PyObject *self, PyObject *message)
 {
@@ -385,7 +386,8 @@ const char sobj_channel_arecv_doc[] = PyDoc_STR(
     "As recv(), but other tasks of the event loop run while it waits: asyncio\n"
     "(uvloop as well), trio, and anyio on either. The message is taken after the last\n"
     "wait, so cancelling never loses one. `async for` receives until the channel is\n"
-    "closed and drained. Waiting costs a file descriptor for each loop and channel.");
+    "closed and drained. Waiting costs a file descriptor for each loop and channel.\n\n"
+    "Raises what recv() raises, but no timeout; RuntimeError where no event loop runs.");
 
 PyObject *sobj_channel_arecv(PyObject *self, PyObject *unused)
 {

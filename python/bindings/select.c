@@ -56,8 +56,9 @@ static struct sobj_object *parse_op(PyObject *arg, Py_ssize_t index)
         PyErr_Format(
             PyExc_TypeError,
             "select(): ops[%zd] must be a Channel, Queue or Receiver, to receive "
-            "from it, or a tuple (channel, value), to send to it, not %.200s",
-            index, Py_TYPE(arg)->tp_name);
+            "from it, or a tuple (channel, value), to send to it, not %.200s%s",
+            index, Py_TYPE(arg)->tp_name,
+            PyList_Check(arg) ? "; of a list say select(*channels)" : "");
     return core;
 }
 

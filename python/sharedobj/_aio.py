@@ -148,8 +148,9 @@ class _Line:
 _lines: "WeakValueDictionary[tuple[int, int], _Line]" = WeakValueDictionary()
 
 
-async def run(operation: "_ChannelOperation") -> "Any":
-    """Does the operation, waiting as long as it has to."""
+async def asend_or_arecv(operation: "_ChannelOperation") -> "Any":
+    """Does the operation, waiting as long as it has to. (Python's warning of a coroutine that
+    was never awaited shows the name.)"""
     library = _library()
     await library.pause()
     result = operation.attempt()

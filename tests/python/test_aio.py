@@ -509,3 +509,11 @@ def test_imported_only_when_used(run_python):
         "c = ch.arecv(); c.close()\n"
         "assert not {'asyncio', 'trio'} & set(sys.modules)\n"
     )
+
+
+def test_a_forgotten_await_is_named():
+    channel = so.Channel()
+    for forget in (lambda: channel.asend(1), channel.arecv):
+        with pytest.warns(RuntimeWarning, match="asend_or_arecv.*never awaited"):
+            forget()
+            gc.collect()

@@ -1,5 +1,6 @@
 """What the README and the pages of docs/ show is what happens."""
 
+import pydoc
 import re
 from pathlib import Path
 
@@ -65,3 +66,12 @@ def test_the_picture_of_the_core_names_what_exists():
     assert not [name for name in functions if not re.search(rf"\b{name}\(", code)]
     names = {path.name for path in sources}
     assert not [name for name in re.findall(r"\b(\w+\.[ch])\b", text) if name not in names]
+
+
+def test_dir_and_help_show_what_is_public():
+    """Also what is made when first asked for; and what is only used inside is not there."""
+    assert [n for n in dir(so) if not n.startswith("__")] == sorted({*so.__all__} - {"__version__"})
+    page = pydoc.plain(pydoc.render_doc(so))
+    for name in so.__all__:
+        assert getattr(so, name).__doc__
+        assert name in page or name == "__version__"

@@ -146,6 +146,8 @@ def test_what_is_no_operation(make):
     with pytest.raises(TypeError, match=r"ops\[1\](\[0\])? must be a Channel, Queue or "):
         select((channel, 1), make(channel))
     assert channel.qsize() == 0
+    with pytest.raises(TypeError, match=r"not list; of a list say select\(\*channels\)"):
+        select([channel, channel])
 
 
 def test_arguments():
