@@ -121,7 +121,8 @@ static void build_long(void *context)
     }
     for (uint64_t i = 1; i < 10000; i++) {
         if (sobj_stream_word(&s, i) != SOBJ_OK) {
-            ok(s.count == i && (i == 1 || s.words[i - 1] == i - 1), "no room: as before");
+            ok(s.count == i && (i == 1 || s.words[i - 1] == i - 1),
+               "no room: as before");
             sobj_stream_fini(&s);
             return;
         }
