@@ -133,12 +133,12 @@ static void sort_it(struct world *w)
     struct sobj_list_copy copy;
 
     expect(sobj_list_copy_init(&copy, w->l, NULL) == SOBJ_OK, "copy");
-    uint64_t *order = malloc((copy.len + 1) * sizeof *order);
+    sobj_cell *turned = malloc((copy.len + 1) * sizeof *turned);
     for (uint64_t i = 0; i < copy.len; i++)
-        order[i] = copy.len - 1 - i;
-    enum sobj_status status = sobj_list_permute(w->l, &copy, order);
+        turned[i] = copy.cells[copy.len - 1 - i];
+    enum sobj_status status = sobj_list_permute(w->l, &copy, turned);
     expect(status == SOBJ_OK || status == SOBJ_MISMATCH, "permute");
-    free(order);
+    free(turned);
     sobj_list_copy_fini(&copy);
 }
 
