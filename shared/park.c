@@ -225,15 +225,10 @@ void sobj__wakes_run(struct sobj__wakes *w)
  * longer than that is never right. Failure halves the time, success doubles it. When it
  * has become nothing, one wait in 16 tries again, long enough for a host that runs an
  * interpreter to answer: a shorter try would fail for ever while both sides, for want of
- * spinning, take turns in sleeping. Each try that fails makes the next one half as likely,
- * down to one in 128: two threads that share a processor, or the host's lock, never answer
- * so fast. The list's word is the time to spin or, below SPIN_MIN_NS, how many tries have
- * failed. */
+ * spinning, take turns in sleeping. */
 #define SPIN_MAX_NS 20000u
 #define SPIN_MIN_NS 1000u
 #define SPIN_TRY_NS 10000u
-#define SPIN_TRIES 16u
-#define SPIN_FAILED_MAX 3u
 
 struct sobj__spin sobj__spin_begin(struct sobj__waitlist *list)
 {
@@ -243,7 +238,7 @@ struct sobj__spin sobj__spin_begin(struct sobj__waitlist *list)
         return spin;
     /* Relaxed: a guess. */
     uint32_t ns = sobj_load_relaxed(&list->spin_ns);
-    if (ns < SPIN_MIN_NS && (sobj__thread_random() & ((SPIN_TRIES << ns) - 1)) == 0)
+    if (ns < SPIN_MIN_NS && (sobj__thread_random() & 15) == 0)
         ns = SPIN_TRY_NS;
     if (ns >= SPIN_MIN_NS)
         spin.until = sobj__now() + ns;
@@ -268,10 +263,8 @@ void sobj__spin_end(struct sobj__waitlist *list, struct sobj__spin *spin, bool s
     uint32_t ns = sobj_load_relaxed(&list->spin_ns);
     if (success)
         ns = ns < SPIN_MIN_NS ? 2 * SPIN_MIN_NS : ns * 2;
-    else if (ns < SPIN_MIN_NS)
-        ns += ns < SPIN_FAILED_MAX;
     else
-        ns = ns / 2 < SPIN_MIN_NS ? 0 : ns / 2;
+        ns /= 2;
     sobj_store_relaxed(&list->spin_ns, ns > SPIN_MAX_NS ? SPIN_MAX_NS : ns);
 }
 
