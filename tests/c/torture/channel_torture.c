@@ -22,13 +22,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bursts.h"
 #include "channel.h"
 #include "channels.h"
 #include "crew.h"
 #include "sharedobj/queue.h"
 #include "tap.h"
 
-#define MAX_THREADS 64
+#define MAX_THREADS BURST_MEMBERS
 #define MAX_QUOTA 600
 #define MAX_ROW 70
 
@@ -375,109 +376,62 @@ static void closes_round(struct rng *rng, unsigned threads, uint32_t capacity)
 
 /* ---- bursts */
 
-struct bursts {
+struct channel_bursts {
+    struct bursts base;
     struct sobj_object *channel;
-    bool senders; /* the waiters are senders: a burst makes room */
-    int count;
-    _Atomic(int) burst;    /* number of the present one; `count` at the end */
-    _Atomic(int64_t) done; /* operations of waiters that have succeeded */
-    pthread_t threads[MAX_THREADS];
 };
 
-/* Makes part of a burst by one row. Returns: how much. */
-static unsigned drive_row(struct bursts *b, struct member *m, unsigned n)
+static struct sobj_object *burst_place(struct bursts *b, struct rng *rng)
+{
+    (void)rng;
+    return ((struct channel_bursts *)b)->channel;
+}
+
+static unsigned burst_row(struct bursts *b, unsigned n, struct rng *rng)
 {
     sobj_cell cells[MAX_THREADS];
-    struct sobj_messages row = {.cells = cells,
-                                .count = (size_t)rng_below(&m->rng, n + 1)};
+    struct sobj_messages row = {.cells = cells, .count = (size_t)rng_below(rng, n + 1)};
 
     for (size_t i = 0; i < row.count; i++)
         cells[i] = SOBJ_TRUE;
     if (b->senders)
-        sobj_channel_try_recv_many(b->channel, &row);
+        sobj_channel_try_recv_many(burst_place(b, rng), &row);
     else
-        sobj_channel_try_send_many(b->channel, &row);
+        sobj_channel_try_send_many(burst_place(b, rng), &row);
     return (unsigned)row.done;
 }
 
-/* Member 0 drives; member 1 is the faithful waiter. */
-static void drive(struct bursts *b, struct member *m)
+static enum sobj_status burst_wait(struct bursts *b, struct member *m, bool faithful)
 {
-    int64_t total = sobj_load_seq_cst(&b->done); /* SeqCst: a sum. */
+    int64_t deadline = faithful ? SOBJ_FOREVER : some_deadline(&m->rng);
+    struct sobj_object *ch = burst_place(b, &m->rng);
+    sobj_cell c = SOBJ_TRUE;
 
-    for (int i = 0; i < b->count && (i == 0 || !time_is_up()); i++) {
-        unsigned n = 1 + (unsigned)rng_below(&m->rng, m->count);
-        sobj_store_seq_cst(&b->burst, i); /* SeqCst: a signal to the fickle. */
-        for (unsigned pause = (unsigned)rng_below(&m->rng, 4); pause > 0; pause--)
-            sched_yield();
-        for (unsigned k = drive_row(b, m, n); k < n; k++) {
-            sobj_cell c = SOBJ_TRUE;
-            enum sobj_status status =
-                b->senders ? sobj_channel_recv(b->channel, &c, SOBJ_FOREVER, NULL)
-                           : sobj_channel_send(b->channel, c, SOBJ_FOREVER, NULL);
-            expect(status == SOBJ_OK, "driver: %s", sobj_status_str(status));
-            if (m->count > 2 && rng_below(&m->rng, 3) == 0)
-                pthread_kill(b->threads[2 + rng_below(&m->rng, m->count - 2)], SIGUSR1);
-        }
-        total += n;
-        /* SeqCst: a sum. At rest all messages are taken, all room is used again. */
-        while (sobj_load_seq_cst(&b->done) < total)
-            sched_yield();
-    }
-    sobj_channel_close(b->channel, false);
-    sobj_store_seq_cst(&b->burst, b->count); /* SeqCst: as above. */
+    return b->senders ? sobj_channel_send(ch, c, deadline, NULL)
+                      : sobj_channel_recv(ch, &c, deadline, NULL);
 }
 
-static void wait_in_bursts(struct bursts *b, struct member *m)
+static void burst_close(struct bursts *b)
 {
-    bool faithful = m->index == 1;
-    int present = 0;
-
-    for (;;) {
-        sobj_cell c = SOBJ_TRUE;
-        int64_t deadline = faithful ? SOBJ_FOREVER : some_deadline(&m->rng);
-        enum sobj_status status =
-            b->senders ? sobj_channel_send(b->channel, c, deadline, NULL)
-                       : sobj_channel_recv(b->channel, &c, deadline, NULL);
-        if (status == SOBJ_CLOSED)
-            return;
-        expect(status == SOBJ_OK || (!faithful && (status == SOBJ_INTERRUPTED ||
-                                                   status == SOBJ_TIMEOUT)),
-               "waiter: %s", sobj_status_str(status));
-        if (status == SOBJ_OK)
-            sobj_add_seq_cst(&b->done, 1); /* SeqCst: a sum. */
-        if (faithful || (status == SOBJ_OK && rng_below(&m->rng, 4) == 0))
-            continue;
-        int burst;
-        /* SeqCst: the driver's signal. */
-        while ((burst = sobj_load_seq_cst(&b->burst)) == present)
-            sched_yield();
-        present = burst;
-    }
-}
-
-static void bursts_work(struct member *m)
-{
-    struct bursts *b = m->shared;
-
-    b->threads[m->index] = pthread_self();
-    crew_meet(m);
-    if (m->index == 0)
-        drive(b, m);
-    else
-        wait_in_bursts(b, m);
-    crew_meet(m); /* nobody may end while signals are sent to it */
+    sobj_channel_close(burst_place(b, NULL), false);
 }
 
 static void bursts_round(struct rng *rng, unsigned threads, uint32_t capacity)
 {
-    static struct bursts b;
+    static struct channel_bursts b;
 
-    memset(&b, 0, sizeof b);
-    b.count = 100;
-    b.senders = capacity != 0 && rng_below(rng, 2) == 0;
-    b.channel = new_channel(capacity);
-    if (b.senders) {
+    b = (struct channel_bursts){
+        .base = {.senders = capacity != 0 && rng_below(rng, 2) == 0,
+                 .faithful = 1,
+                 .count = 100,
+                 .end = end,
+                 .drive_row = burst_row,
+                 .place = burst_place,
+                 .wait = burst_wait,
+                 .close = burst_close},
+        .channel = new_channel(capacity),
+    };
+    if (b.base.senders) {
         /* Full at rest. */
         while (sobj_channel_try_send(b.channel, SOBJ_TRUE) == SOBJ_OK)
             ;

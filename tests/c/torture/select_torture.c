@@ -22,6 +22,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bursts.h"
 #include "crew.h"
 #include "reclaim.h"
 #include "selects.h"
@@ -285,126 +286,67 @@ static void crowd_round(struct rng *rng, unsigned threads)
 
 /* ---- bursts */
 
-struct bursts {
+struct select_bursts {
+    struct bursts base;
     struct channels channels;
-    bool senders; /* the waiters are senders: a burst makes room, or receives */
-    bool alone;   /* the faithful are one for each channel, who do not select */
-    int count;
-    _Atomic(int) burst;    /* number of the present one; `count` at the end */
-    _Atomic(int64_t) done; /* operations of waiters that have succeeded */
-    pthread_t threads[MAX_THREADS];
+    bool alone; /* the faithful are one for each channel, who do not select */
 };
 
-static unsigned faithful(const struct bursts *b)
+static struct sobj_object *burst_place(struct bursts *b, struct rng *rng)
 {
-    return b->alone ? b->channels.count : 1;
+    struct channels *c = &((struct select_bursts *)b)->channels;
+
+    return c->at[rng_below(rng, c->count)];
 }
 
-/* Member 0 drives; then come the faithful, then the fickle. */
-static void drive(struct bursts *b, struct member *m)
+static void burst_close(struct bursts *b)
 {
-    unsigned first = 1 + faithful(b);
-    int64_t total = sobj_load_seq_cst(&b->done); /* SeqCst: a sum. */
-
-    for (int i = 0; i < b->count && (i == 0 || !time_is_up()); i++) {
-        unsigned n = 1 + (unsigned)rng_below(&m->rng, m->count);
-        sobj_store_seq_cst(&b->burst, i); /* SeqCst: a signal to the fickle. */
-        for (unsigned pause = (unsigned)rng_below(&m->rng, 4); pause > 0; pause--)
-            sched_yield();
-        for (unsigned k = 0; k < n; k++) {
-            struct sobj_object *ch =
-                b->channels.at[rng_below(&m->rng, b->channels.count)];
-            sobj_cell c = SOBJ_TRUE;
-            enum sobj_status status =
-                b->senders ? sobj_channel_recv(ch, &c, SOBJ_FOREVER, NULL)
-                           : sobj_channel_send(ch, c, SOBJ_FOREVER, NULL);
-            expect(status == SOBJ_OK, "driver: %s", sobj_status_str(status));
-            if (m->count > first && rng_below(&m->rng, 3) == 0)
-                pthread_kill(b->threads[first + rng_below(&m->rng, m->count - first)],
-                             SIGUSR1);
-        }
-        total += n;
-        /* SeqCst: a sum. At rest all messages are taken, all room is used again. */
-        while (sobj_load_seq_cst(&b->done) < total)
-            sched_yield();
-    }
-    channels_close(&b->channels);
-    sobj_store_seq_cst(&b->burst, b->count); /* SeqCst: as above. */
+    channels_close(&((struct select_bursts *)b)->channels);
 }
 
-static enum sobj_status wait_once(struct bursts *b, struct member *m, bool is_faithful)
+static enum sobj_status burst_wait(struct bursts *base, struct member *m, bool faithful)
 {
+    struct select_bursts *b = (struct select_bursts *)base;
     struct sobj_select_op ops[2 * MAX_CHANNELS];
     uint32_t index, n = 0;
-    int64_t deadline = is_faithful || rng_below(&m->rng, 2)
+    int64_t deadline = faithful || rng_below(&m->rng, 2)
                            ? SOBJ_FOREVER
                            : sobj_clock() + (int64_t)rng_below(&m->rng, 100000);
 
-    if (is_faithful && b->alone) {
+    if (faithful && b->alone) {
         struct sobj_object *ch = b->channels.at[m->index - 1];
         sobj_cell c = SOBJ_TRUE;
-        return b->senders ? sobj_channel_send(ch, c, deadline, NULL)
-                          : sobj_channel_recv(ch, &c, deadline, NULL);
+        return base->senders ? sobj_channel_send(ch, c, deadline, NULL)
+                             : sobj_channel_recv(ch, &c, deadline, NULL);
     }
     for (unsigned i = 0; i < b->channels.count; i++) {
         unsigned times = 1 + (rng_below(&m->rng, 4) == 0);
-        if (!is_faithful && n != 0 && rng_below(&m->rng, 4) == 0)
+        if (!faithful && n != 0 && rng_below(&m->rng, 4) == 0)
             continue;
         for (; times > 0; times--) {
             ops[n] = receive_from(b->channels.at[i]);
-            ops[n++].message = b->senders ? SOBJ_TRUE : SOBJ_NO_CELL;
+            ops[n++].message = base->senders ? SOBJ_TRUE : SOBJ_NO_CELL;
         }
     }
     return sobj_select(ops, n, &index, deadline, NULL);
 }
 
-static void wait_in_bursts(struct bursts *b, struct member *m)
-{
-    bool is_faithful = m->index <= faithful(b);
-    int present = 0;
-
-    for (;;) {
-        enum sobj_status status = wait_once(b, m, is_faithful);
-        if (status == SOBJ_CLOSED)
-            return;
-        expect(status == SOBJ_OK || (!is_faithful && (status == SOBJ_INTERRUPTED ||
-                                                      status == SOBJ_TIMEOUT)),
-               "waiter: %s", sobj_status_str(status));
-        if (status == SOBJ_OK)
-            sobj_add_seq_cst(&b->done, 1); /* SeqCst: a sum. */
-        if (is_faithful || (status == SOBJ_OK && rng_below(&m->rng, 4) == 0))
-            continue;
-        int burst;
-        /* SeqCst: the driver's signal. */
-        while ((burst = sobj_load_seq_cst(&b->burst)) == present)
-            sched_yield();
-        present = burst;
-    }
-}
-
-static void bursts_work(struct member *m)
-{
-    struct bursts *b = m->shared;
-
-    b->threads[m->index] = pthread_self();
-    crew_meet(m);
-    if (m->index == 0)
-        drive(b, m);
-    else
-        wait_in_bursts(b, m);
-    crew_meet(m); /* nobody may end while signals are sent to it */
-}
-
 static void bursts_round(struct rng *rng, unsigned threads)
 {
-    static struct bursts b;
+    static struct select_bursts b;
 
-    memset(&b, 0, sizeof b);
-    b.count = 60;
-    b.senders = rng_below(rng, 2) == 0;
+    b = (struct select_bursts){
+        .base = {.senders = rng_below(rng, 2) == 0,
+                 .count = 60,
+                 .end = end,
+                 .place = burst_place,
+                 .wait = burst_wait,
+                 .close = burst_close},
+    };
     channels_init(&b.channels, rng, false);
     b.alone = rng_below(rng, 2) == 0 && b.channels.count + 2 <= threads;
-    for (unsigned i = 0; i < b.channels.count && b.senders; i++) {
+    b.base.faithful = b.alone ? b.channels.count : 1;
+    for (unsigned i = 0; i < b.channels.count && b.base.senders; i++) {
         if (b.channels.kind[i] == CHAIN) {
             sobj_unref(b.channels.at[i]);
             b.channels.kind[i] = RING;
