@@ -426,16 +426,23 @@ PyDoc_STRVAR(close_doc,
              "immediate=True messages not yet received are dropped. Idempotent; never\n"
              "blocks. A with statement closes at its end.");
 
-static PyObject *channel_close(PyObject *self, PyObject *const *args, Py_ssize_t count,
-                               PyObject *keywords)
+int sobj_channel_immediate(const char *function, PyObject *const *args,
+                           Py_ssize_t count, PyObject *keywords)
 {
     static const char *const names[] = {"immediate", NULL};
-    static const struct sobj_signature signature = {"close", names, 0, 1};
+    struct sobj_signature signature = {function, names, 0, 1};
     PyObject *immediate = Py_False;
 
     if (sobj_args(&signature, args, count, keywords, &immediate) < 0)
-        return NULL;
-    int discard = PyObject_IsTrue(immediate);
+        return -1;
+    return PyObject_IsTrue(immediate);
+}
+
+static PyObject *channel_close(PyObject *self, PyObject *const *args, Py_ssize_t count,
+                               PyObject *keywords)
+{
+    int discard = sobj_channel_immediate("close", args, count, keywords);
+
     if (discard < 0)
         return NULL;
     sobj_channel_close(sobj_handle_core(self), discard);

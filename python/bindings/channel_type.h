@@ -28,6 +28,11 @@ PyObject *sobj_channel_raise_sent(PyObject *self, const char *function,
                                   enum sobj_status status,
                                   const struct sobj_timeout *limit);
 
+/* The argument of Channel.close and Queue.shutdown. Returns: whether `immediate` is true;
+ * -1 with an exception. */
+int sobj_channel_immediate(const char *function, PyObject *const *args,
+                           Py_ssize_t count, PyObject *keywords);
+
 /* What an operation came to as a result or, NULL, an exception: the message; True, or False
  * if it was dropped. Consume: the message. */
 PyObject *sobj_channel_received(PyObject *self, enum sobj_status status,

@@ -292,13 +292,8 @@ PyDoc_STRVAR(
 static PyObject *queue_shutdown(PyObject *self, PyObject *const *args, Py_ssize_t count,
                                 PyObject *keywords)
 {
-    static const char *const names[] = {"immediate", NULL};
-    static const struct sobj_signature signature = {"shutdown", names, 0, 1};
-    PyObject *immediate = Py_False;
+    int discard = sobj_channel_immediate("shutdown", args, count, keywords);
 
-    if (sobj_args(&signature, args, count, keywords, &immediate) < 0)
-        return NULL;
-    int discard = PyObject_IsTrue(immediate);
     if (discard < 0)
         return NULL;
     sobj_queue_shutdown(sobj_handle_core(self), discard);
