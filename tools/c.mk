@@ -42,12 +42,16 @@ UNIT     := $(patsubst tests/c/%.c,%,$(sort $(wildcard tests/c/test_*.c)))
 TORTURE  := $(patsubst tests/c/torture/%.c,%,$(sort $(wildcard tests/c/torture/*_torture.c)))
 LIBRARY  := $(OUT)/libsharedobj_core.a
 
-.PHONY: core programs test FORCE $(UNIT:%=run-%) $(TORTURE:%=run-%)
+.PHONY: core programs test show FORCE $(UNIT:%=run-%) $(TORTURE:%=run-%)
 .SECONDARY:
 
 core: $(LIBRARY)
 programs: $(UNIT:%=$(OUT)/%) $(TORTURE:%=$(OUT)/%)
 test: $(UNIT:%=run-%) $(TORTURE:%=run-%)
+
+# Where things go and how they are made, for tests/c/mutants/run.
+show:
+	@printf '%s\n' '$(OUT)' '$(FLAGS)' '$(LDFLAGS) $(LIBS)'
 
 # Other flags or another compiler make other objects.
 $(OUT)/.command: FORCE
