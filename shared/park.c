@@ -164,6 +164,8 @@ SOBJ_NOINLINE void sobj__wake_slow(struct sobj__waitlist *list, bool all)
         sobj__write_begin();
         sobj__lock_acquire(&list->lock);
         if (first) {
+            /* Relaxed: a hint for spin_begin. */
+            sobj_store_relaxed(&list->waker, (uint16_t)sobj__os_cpu());
             if (list->noted)
                 sobj__notifiers_raise_locked(list);
             /* Relaxed: changes only under the lock. Of waiters alone by now. */
@@ -230,6 +232,14 @@ void sobj__wakes_run(struct sobj__wakes *w)
 #define SPIN_MIN_NS 1000u
 #define SPIN_TRY_NS 10000u
 
+/* Whether spinning would keep from its work the one who is waited for: the last waker ran
+ * on the only processor that this thread may use. */
+static bool shares_processor(struct sobj__waitlist *list)
+{
+    /* Relaxed: a guess. */
+    return sobj__os_bound_to(sobj_load_relaxed(&list->waker));
+}
+
 struct sobj__spin sobj__spin_begin(struct sobj__waitlist *list)
 {
     struct sobj__spin spin = {0, 0};
@@ -238,7 +248,8 @@ struct sobj__spin sobj__spin_begin(struct sobj__waitlist *list)
         return spin;
     /* Relaxed: a guess. */
     uint32_t ns = sobj_load_relaxed(&list->spin_ns);
-    if (ns < SPIN_MIN_NS && (sobj__thread_random() & 15) == 0)
+    if (ns < SPIN_MIN_NS && (sobj__thread_random() & 15) == 0 &&
+        !shares_processor(list))
         ns = SPIN_TRY_NS;
     if (ns >= SPIN_MIN_NS)
         spin.until = sobj__now() + ns;

@@ -90,6 +90,8 @@ struct sobj__waitlist {
     _Atomic(uint32_t) spin_ns; /* adaptive; see sobj__spin_begin */
     struct sobj__lock lock;
     bool noted; /* const: a struct sobj__notes comes right behind this list */
+    _Atomic(uint16_t)
+        waker; /* the processor (sobj__os_cpu) of the last waker; a hint */
     struct sobj__waiter *head, *tail; /* guarded by lock */
 };
 
@@ -175,7 +177,7 @@ void sobj__wakes_run(struct sobj__wakes *w);
  *     sobj__spin_end(list, &spin, succeeded);
  *
  * How long depends on whether spinning paid off lately on this list; not at all on one
- * processor. */
+ * processor, be it the only one of the machine or of the two threads that meet here. */
 struct sobj__spin {
     int64_t until; /* point of sobj__now; 0: do not spin */
     uint32_t round;

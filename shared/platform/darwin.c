@@ -17,6 +17,15 @@ int sobj__cpu_count(void)
     return n > 0 ? (int)n : 1;
 }
 
+/* macOS has no affinity of threads to processors. */
+unsigned sobj__os_cpu(void) { return 0; }
+
+bool sobj__os_bound_to(unsigned cpu)
+{
+    (void)cpu;
+    return false;
+}
+
 enum sobj_status sobj__os_wait(_Atomic(uint32_t) *word, uint32_t expected,
                                int64_t deadline)
 {

@@ -26,6 +26,20 @@ int sobj__cpu_count(void)
     return n > 0 ? (int)n : 1;
 }
 
+unsigned sobj__os_cpu(void)
+{
+    int cpu = sched_getcpu();
+    return cpu >= 0 ? (unsigned)cpu + 1 : 0;
+}
+
+bool sobj__os_bound_to(unsigned cpu)
+{
+    cpu_set_t set;
+
+    return cpu != 0 && sched_getaffinity(0, sizeof set, &set) == 0 &&
+           CPU_COUNT(&set) == 1 && CPU_ISSET(cpu - 1, &set);
+}
+
 enum sobj_status sobj__os_wait(_Atomic(uint32_t) *word, uint32_t expected,
                                int64_t deadline)
 {

@@ -7,6 +7,7 @@
 #define SOBJ_PLATFORM_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,6 +21,14 @@ int64_t sobj__now(void);
 
 /* Returns: the number of processors this process may run on, at least 1. */
 int sobj__cpu_count(void);
+
+/* Returns: the number, from 1, of the processor that runs the caller at this moment; 0 if
+ * the system does not tell. */
+unsigned sobj__os_cpu(void);
+
+/* Returns: whether processor `cpu` (as above) is the only one that the calling thread may
+ * run on; false if the system does not tell. */
+bool sobj__os_bound_to(unsigned cpu);
 
 /* Sleeps while `*word == expected`.
  * Returns: OK when woken, or when the word had another value (spurious returns happen:

@@ -3,10 +3,14 @@
  * thread, for a waiter is in the list before it sleeps. */
 #include "park.h"
 
+#ifdef __linux__
+#include <sched.h>
+#endif
 #include <signal.h>
 #include <string.h>
 
 #include "crew.h"
+#include "platform/platform.h"
 #include "reclaim.h"
 #include "tap.h"
 
@@ -312,6 +316,49 @@ static void test_spin(void)
     sobj__domains.cpus = cpus;
 }
 
+/* The number of 2000 waits that spin. */
+static int waits_that_spin(struct sobj__waitlist *list)
+{
+    int spins = 0;
+
+    for (int i = 0; i < 2000; i++)
+        spins += sobj__spin_begin(list).until != 0;
+    return spins;
+}
+
+/* Whoever may run only where the one runs who wakes it must not keep that processor. */
+static void test_spin_on_one_processor(void)
+{
+    struct sobj__waitlist list = {0};
+    int cpus = sobj__domains.cpus;
+    unsigned here = sobj__os_cpu();
+
+    sobj__domains.cpus = 2;
+#ifdef __linux__
+    cpu_set_t before, one;
+
+    CPU_ZERO(&one);
+    CPU_SET(here - 1, &one);
+    if (sched_getaffinity(0, sizeof before, &before) == 0 &&
+        sched_setaffinity(0, sizeof one, &one) == 0) {
+        ok(waits_that_spin(&list) > 0, "nobody has woken anybody: tried");
+        sobj__wake_slow(&list, false);
+        ok(waits_that_spin(&list) == 0, "the waker was here: never tried");
+        sobj_store_relaxed(&list.waker,
+                           (uint16_t)(here + 1)); /* Relaxed: one thread. */
+        ok(waits_that_spin(&list) > 0, "the waker was elsewhere: tried");
+        sobj__wake_slow(&list, false);
+        sched_setaffinity(0, sizeof before, &before);
+        ok(CPU_COUNT(&before) == 1 || waits_that_spin(&list) > 0,
+           "may run elsewhere: tried");
+    }
+#else
+    ok(here == 0 && !sobj__os_bound_to(0), "nobody is bound");
+    ok(waits_that_spin(&list) > 0, "tried");
+#endif
+    sobj__domains.cpus = cpus;
+}
+
 int main(void)
 {
     tap_begin();
@@ -324,5 +371,6 @@ int main(void)
     test_signal();
     test_lock();
     test_spin();
+    test_spin_on_one_processor();
     return tap_end();
 }
