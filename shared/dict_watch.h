@@ -72,16 +72,19 @@ void sobj__watch_wake_all(struct sobj__dict *d);
 
 /* After every change of a key's state, which was a seq_cst exchange (K1); of all keys.
  * Need: no section (R3), and the caller's reference to the dict. */
-SOBJ_INLINE void sobj__dict_changed(struct sobj__dict *d, uint64_t hash)
+SOBJ_INLINE bool sobj__dict_watched(struct sobj__dict *d)
 {
     /* SeqCst: behind the exchange (K1). */
-    if (SOBJ_UNLIKELY((sobj_load_seq_cst(&d->header.mode) & SOBJ__WATCHED) != 0))
+    return SOBJ_UNLIKELY((sobj_load_seq_cst(&d->header.mode) & SOBJ__WATCHED) != 0);
+}
+SOBJ_INLINE void sobj__dict_changed(struct sobj__dict *d, uint64_t hash)
+{
+    if (sobj__dict_watched(d))
         sobj__watch_wake(d, hash);
 }
 SOBJ_INLINE void sobj__dict_changed_all(struct sobj__dict *d)
 {
-    /* SeqCst: as above. */
-    if (SOBJ_UNLIKELY((sobj_load_seq_cst(&d->header.mode) & SOBJ__WATCHED) != 0))
+    if (sobj__dict_watched(d))
         sobj__watch_wake_all(d);
 }
 

@@ -199,6 +199,13 @@ enum sobj_status sobj_dict_pin_set(struct sobj_object *d, struct sobj_dict_pin *
 enum sobj_status sobj_dict_pin_increment(struct sobj_object *d,
                                          struct sobj_dict_pin *pin, uint64_t content,
                                          sobj_cell n, sobj_cell *sum);
+/* Adds to the numbers of `count` pins of one content, at most SOBJ_DICT_ROW, one after the
+ * other, each by itself as sobj_dict_pin_increment does, but in one section. Returns: how
+ * many were done; sobj_dict_pin_increment says what is the matter with the next one. */
+#define SOBJ_DICT_ROW 16
+size_t sobj_dict_pins_increment(struct sobj_object *d,
+                                struct sobj_dict_pin *const *pins, size_t count,
+                                uint64_t content, sobj_cell n);
 /* Ends a pin. The dict itself may be gone. May free the key, and with it references to
  * cores that it holds: hold nothing then (a key of plain text, bytes or numbers holds
  * none). */

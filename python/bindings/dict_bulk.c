@@ -326,32 +326,32 @@ static int tally_item(struct tally *t, PyObject *item)
 }
 
 #ifndef Py_GIL_DISABLED /* elsewhere the items may change while they are looked at */
-/* The items of a list or tuple. A compare-and-swap waits for all loads before it and lets
- * none behind it begin, so what the next items need is asked for ahead. Returns: 0; -1
- * with an exception. */
+/* The items of a list or tuple, row by row. A compare-and-swap waits for all loads before
+ * it and lets none behind it begin, so what the next row needs is asked for ahead.
+ * Returns: 0; -1 with an exception. */
 static int tally_row(struct tally *t, PyObject *row)
 {
-    enum { NEAR = 3, FAR = 6 }; /* items ahead */
     DictHandle *dict = (DictHandle *)t->self;
+    Py_ssize_t i = 0, asked = 0, room = SOBJ_DICT_ROW, done;
     int result = 0;
 
-    for (Py_ssize_t i = 0; result == 0 && i < PySequence_Fast_GET_SIZE(row); i++) {
-        PyObject **items = PySequence_Fast_ITEMS(row), *item = items[i];
-        Py_ssize_t left = PySequence_Fast_GET_SIZE(row) - i;
-        sobj_cell sum;
+    for (; result == 0 && i < PySequence_Fast_GET_SIZE(row); i += done) {
+        PyObject **items = PySequence_Fast_ITEMS(row);
+        Py_ssize_t size = PySequence_Fast_GET_SIZE(row);
+        Py_ssize_t now = size - i < room ? size - i : room;
 
-        if (left > FAR) {
-            sobj_cache_prefetch_sets(sobj_cache_of(dict), items[i + FAR]);
-            sobj_cache_prefetch_value(sobj_cache_of(dict), items[i + NEAR]);
+        for (; asked < size && asked < i + 2 * SOBJ_DICT_ROW; asked++)
+            sobj_cache_prefetch(sobj_cache_of(dict), items[asked]);
+        done = t->immediate ? sobj_cache_increment_row(dict, items + i, now, t->n) : 0;
+        t->items += done;
+        /* Where not even the first can be done so, others will be the same. */
+        room = done != 0 ? SOBJ_DICT_ROW : (room + 1) / 2;
+        if (done < now) { /* may run Python code, which may change the row */
+            PyObject *item = Py_NewRef(items[i + done]);
+            result = tally_item(t, item);
+            Py_DECREF(item);
+            done++;
         }
-        if (t->immediate &&
-            sobj_cache_increment_known(dict, item, t->n, &sum) == SOBJ_OK) {
-            t->items++;
-            continue;
-        }
-        Py_INCREF(item);
-        result = tally_item(t, item);
-        Py_DECREF(item);
     }
     return result;
 }

@@ -213,38 +213,35 @@ int sobj_cache_set(DictHandle *self, PyObject *key, PyObject *value);
  * SOBJ_BAD_OPERAND; -1 with an exception. May let go of the GIL. */
 int sobj_cache_increment(DictHandle *self, PyObject *key, sobj_cell n, sobj_cell *sum);
 
-/* The same for a key that is borrowed: lets go of nothing, neither object nor GIL.
- * Returns: SOBJ_OK and the sum; or something else, and nothing was done. */
-static inline int sobj_cache_increment_known(DictHandle *self, PyObject *key,
-                                             sobj_cell n, sobj_cell *sum)
+/* The same for `count` keys, at most SOBJ_DICT_ROW, that are borrowed, as far as they are known here: lets
+ * go of nothing, neither object nor GIL. Returns: how many it did. */
+static inline Py_ssize_t sobj_cache_increment_row(DictHandle *self,
+                                                  PyObject *const *keys,
+                                                  Py_ssize_t count, sobj_cell n)
 {
     struct sobj_dict_cache *c = sobj_cache_of(self);
-    struct sobj_cache_entry *e = sobj_cache_find(c, key);
+    struct sobj_dict_pin *pins[SOBJ_DICT_ROW];
+    Py_ssize_t known = 0;
 
-    if (e == NULL)
-        return SOBJ_STALE;
-    int status =
-        (int)sobj_dict_pin_increment(self->handle.core, e->pin, c->content, n, sum);
-    if (__builtin_expect(status == SOBJ_OK, 1))
-        c->misses = 0;
-    return status;
+    for (; known < count; known++) {
+        struct sobj_cache_entry *e = sobj_cache_find(c, keys[known]);
+        if (e == NULL)
+            break;
+        __builtin_prefetch(e->pin, 1);
+        pins[known] = e->pin;
+    }
+    if (known == 0)
+        return 0;
+    c->misses = 0;
+    return (Py_ssize_t)sobj_dict_pins_increment(self->handle.core, pins, (size_t)known,
+                                                c->content, n);
 }
 
-/* Asks for the memory that a look-up of `key` will read: first its sets, and when these
- * are there, where its value lies. Hints; nothing is changed. */
-static inline void sobj_cache_prefetch_sets(const struct sobj_dict_cache *c,
-                                            PyObject *key)
+/* Asks for the memory that a look-up of `key` will read; a hint. */
+static inline void sobj_cache_prefetch(const struct sobj_dict_cache *c, PyObject *key)
 {
     if (c != NULL && c->sets != NULL)
         __builtin_prefetch(sobj_cache_first_set(c, key));
-}
-static inline void sobj_cache_prefetch_value(const struct sobj_dict_cache *c,
-                                             PyObject *key)
-{
-    const struct sobj_cache_entry *e = sobj_cache_find(c, key);
-
-    if (e != NULL)
-        __builtin_prefetch(e->pin, 1);
 }
 
 /* The key goes from the dict: so does its entry. */

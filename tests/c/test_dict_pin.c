@@ -100,7 +100,7 @@ static int64_t number(struct sobj_object *d, int64_t key)
 }
 
 struct setting {
-    struct kept *k;
+    struct kept *k, *before;
     int64_t tag;
     bool stored;
 };
@@ -117,6 +117,18 @@ static void job_pin_increment(void *context)
     struct setting *s = context;
 
     s->stored = increment(s->k, 1, &s->tag) == SOBJ_OK;
+}
+
+/* The same by a row of which the key is the last. */
+static void job_pins_increment(void *context)
+{
+    struct setting *s = context;
+    struct sobj_dict_pin *pins[] = {s->before->pin, s->k->pin};
+    size_t done =
+        sobj_dict_pins_increment(s->k->d, pins, 2, s->k->content, sobj_from_int(1));
+
+    s->stored = done == 2;
+    s->tag = number(s->k->d, s->k->number);
 }
 
 static void job_pin_get(void *context)
@@ -366,6 +378,54 @@ static void increments(void)
     end(d, "increments");
 }
 
+/* Rows: as far as it goes, one after the other. */
+static void rows(void)
+{
+    struct sobj_object *d = dict_new();
+    struct sobj_dict_pin *pins[SOBJ_DICT_ROW + 1];
+    int64_t most = ((int64_t)1 << 60) - 1;
+    struct kept k[3];
+
+    for (int i = 0; i < 3; i++) {
+        put_number(d, i, sobj_from_int(10 * i));
+        k[i] = pin(d, i);
+        pins[i] = k[i].pin;
+    }
+#define ROW() sobj_dict_pins_increment(d, pins, 3, k[0].content, sobj_from_int(2))
+    ok(ROW() == 3 && number(d, 0) == 2 && number(d, 1) == 12 && number(d, 2) == 22,
+       "added to each");
+    ok(sobj_dict_pins_increment(d, pins, 0, k[0].content, sobj_from_int(2)) == 0,
+       "no row");
+    put_number(d, 1, SOBJ_NONE);
+    ok(ROW() == 1 && number(d, 0) == 4 && number(d, 2) == 22,
+       "up to what is no number");
+    put_number(d, 1, sobj_from_int(most));
+    ok(ROW() == 1 && number(d, 1) == most, "up to what is too large");
+    dict_put(d, 1, 3);
+    ok(ROW() == 1 && dict_look(d, 1) == 3, "up to a blob");
+    dict_drop(d, 1);
+    ok(ROW() == 1 && number(d, 1) == -1 && number(d, 2) == 22, "up to a removed key");
+    sobj_or_seq_cst(&d->mode, SOBJ__FROZEN); /* SeqCst: as whoever freezes does. */
+    ok(ROW() == 0 && number(d, 0) == 10, "frozen: nothing");
+    sobj_and_seq_cst(&d->mode, ~(uint64_t)SOBJ__FROZEN); /* SeqCst: as above. */
+    sobj__fork_gate_close();
+    ok(ROW() == 0 && number(d, 0) == 10, "while a process forks: nothing");
+    sobj__fork_gate_open();
+    for (int i = 0; i <= SOBJ_DICT_ROW; i++)
+        pins[i] = k[0].pin;
+    ok(sobj_dict_pins_increment(d, pins, SOBJ_DICT_ROW + 1, k[0].content,
+                                sobj_from_int(1)) == SOBJ_DICT_ROW &&
+           number(d, 0) == 10 + SOBJ_DICT_ROW,
+       "one key over and over, and no longer a row than there may be");
+    sobj_dict_clear(d);
+    put_number(d, 0, sobj_from_int(5));
+    ok(ROW() == 0 && number(d, 0) == 5, "cleared: nothing");
+#undef ROW
+    for (int i = 0; i < 3; i++)
+        sobj_dict_pin_drop(k[i].pin);
+    end(d, "rows");
+}
+
 static void increments_collide(void)
 {
     struct sobj_object *d = dict_new();
@@ -384,6 +444,20 @@ static void increments_collide(void)
     dict_drop(d, 2);
     pause_end(&p);
     ok(!s.stored && number(d, 2) == -1, "a key that was removed stays so");
+    sobj_dict_pin_drop(k.pin);
+
+    put_number(d, 1, sobj_from_int(1));
+    put_number(d, 2, sobj_from_int(1));
+    struct kept first = pin(d, 1);
+    k = pin(d, 2);
+    s.before = &first;
+    ok(pause_at(&p, "dict.pin_increment", 1, job_pins_increment, &s),
+       "a row stops at its second key");
+    ok(number(d, 1) == 2, "the first is done");
+    put_number(d, 2, sobj_from_int(10));
+    pause_end(&p);
+    ok(s.stored && s.tag == 11, "it adds to the newer value");
+    sobj_dict_pin_drop(first.pin);
     sobj_dict_pin_drop(k.pin);
     end(d, "increments collide");
 }
@@ -416,39 +490,57 @@ static void *wait_main(void *context)
     return NULL;
 }
 
-/* Who waits for the key is woken: by a store or increment that has begun before he came,
- * and, with `watched`, by one that begins after that. */
-static void waiter_is_woken(bool watched, bool by_increment)
-{
-    const char *point = by_increment ? "dict.pin_increment" : "dict.pin_set";
+struct change {
+    const char *name, *point;
+    int skip;
+    void (*job)(void *);
+};
 
+/* Who waits for the key is woken: by a change that has begun before he came, and, with
+ * `watched`, by one that begins after that. */
+static void waiter_is_woken(bool watched, const struct change *by)
+{
     struct sobj_object *d = dict_new();
     struct test_key key;
     struct waiting w;
     pthread_t thread;
     struct pause p;
 
+    sobj_dict_set(d, test_key(&key, 1, false), sobj_from_int(1));
     sobj_dict_set(d, test_key(&key, 2, false), sobj_from_int(1));
-    struct kept k = pin(d, 2);
-    struct setting s = {.k = &k, .tag = 1};
+    struct kept k = pin(d, 2), before = pin(d, 1);
+    struct setting s = {.k = &k, .before = &before, .tag = 1};
     expect(sobj_dict_key_new(d, test_key(&key, 2, false), &w.key) == SOBJ_OK, "key");
     if (!watched)
-        ok(pause_at(&p, point, 0, by_increment ? job_pin_increment : job_pin_set, &s),
-           "a change stops at %s", point);
+        ok(pause_at(&p, by->point, by->skip, by->job, &s), "a change stops: %s",
+           by->name);
     pthread_create(&thread, NULL, wait_main, &w);
     while ((sobj__mode(d) & SOBJ__WATCHED) == 0)
         sched_yield();
-    if (watched && by_increment)
-        job_pin_increment(&s);
-    else if (watched)
-        s.stored = set(&k, 4);
+    if (watched)
+        by->job(&s);
     else
         pause_end(&p);
     pthread_join(thread, NULL);
-    ok(s.stored && w.status == SOBJ_OK, "its waiter is woken by %s", point);
+    ok(s.stored && w.status == SOBJ_OK, "its waiter is woken: %s", by->name);
     sobj_dict_key_unref(w.key);
+    sobj_dict_pin_drop(before.pin);
     sobj_dict_pin_drop(k.pin);
     end(d, "waiter");
+}
+
+static void waiters_are_woken(void)
+{
+    static const struct change changes[] = {
+        {"a store", "dict.pin_set", 0, job_pin_set},
+        {"an increment", "dict.pin_increment", 0, job_pin_increment},
+        {"a row", "dict.pin_increment", 1, job_pins_increment},
+    };
+
+    for (int i = 0; i < 3; i++) {
+        waiter_is_woken(false, &changes[i]);
+        waiter_is_woken(true, &changes[i]);
+    }
 }
 
 /* ---- a crowd: each key counts upwards, whatever else happens to it */
@@ -533,10 +625,10 @@ int main(void)
     cleared_while_storing();
     stores_collide();
     increments();
+    rows();
     increments_collide();
     gate_is_closed();
-    for (int i = 0; i < 4; i++)
-        waiter_is_woken((i & 1) != 0, (i & 2) != 0);
+    waiters_are_woken();
     crowd();
     balance_check(&b, "pins");
     return tap_end();
