@@ -214,14 +214,15 @@ const char sobj_channel_select_doc[] = PyDoc_STR(
     "other. Atomic: the others have not happened.\n\n"
     "Blocks until one is possible, without the GIL, for at most timeout seconds\n"
     "(None: for ever). With default it never waits: it returns (-1, default) when\n"
-    "none is possible.\n\n"
+    "none is possible; default=MISSING is no default.\n\n"
     "A closed channel, for a receiver also drained, is possible and raises\n"
     "ChannelClosed, a full one whose overflow is 'error' ChannelFull; these, and\n"
     "what unpickling the message raises, have an attribute index. Raises\n"
     "SelectTimeout, a TimeoutError, when the timeout has run out;\n"
     "NotShareableError, with nothing sent, if a value cannot be pickled; ValueError\n"
     "for no operations or a negative timeout; TypeError for anything else than an\n"
-    "operation. Costs the copy of each value, and time in proportion to the number\n"
+    "operation; MemoryError, without an index and with nothing sent, where there is\n"
+    "no memory for values or waiting. Costs the copy of each value, and time in proportion to the number\n"
     "of operations.");
 
 PyObject *sobj_channel_py_select(PyObject *module, PyObject *const *args,

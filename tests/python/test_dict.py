@@ -1,5 +1,6 @@
 """SharedDict in one thread: what dict does, and what it adds."""
 
+import collections
 import copy
 import math
 import operator
@@ -491,6 +492,46 @@ def test_tally():
     with pytest.raises(TypeError):
         d.tally(["b", []])
     assert d["b"] == 3, "what was counted before the error stays"
+
+
+@pytest.mark.parametrize("n", [1, 2.5, 2**70, -3])
+@pytest.mark.parametrize("row", [list, tuple, iter])
+def test_tally_of_rows(n, row):
+    """Known keys and new ones, numbers that fit a cell and others, rows of every length."""
+    words = [f"word {i * i % 23}" for i in range(100)]
+    for length in (*range(35), 100):
+        for start in ({}, {"word 4": 2.5, "word 9": 2**60 - 2, "word 2": 10**30}):
+            d, expected = SharedDict(start), collections.Counter(start)
+            for _ in range(3):  # keys are entered when they come again
+                assert d.tally(row(words[:length]), n) == length
+                for word in words[:length]:
+                    expected[word] += n
+            assert d == expected, (length, start)
+
+
+def test_tally_of_a_list_that_changes():
+    class Shrinking(str):
+        def __hash__(self):
+            del words[40:]
+            return super().__hash__()
+
+        __eq__ = str.__eq__
+
+    words = ["a", "b"] * 10 + [Shrinking("c")] + ["a", "b"] * 50
+    d = SharedDict(a=0, b=0)
+    for _ in range(3):
+        d.tally(["a", "b"] * 40)
+    try:
+        counted = d.tally(words)
+    except TypeError:  # a str of another class need not be a key
+        counted = 20
+    assert counted <= 40 and len(words) in (40, 121)
+    assert d["a"] + d["b"] in (240 + counted, 239 + counted)
+    words = ["a"] * 40 + [None, []] + ["a"] * 40
+    before = d["a"]
+    with pytest.raises(TypeError, match="unhashable"):
+        d.tally(words)
+    assert d["a"] == before + 40 and d[None] == 1, "what was counted stays"
 
 
 def test_snapshot_is_plain():
