@@ -221,9 +221,8 @@ const char sobj_channel_select_doc[] = PyDoc_STR(
     "SelectTimeout, a TimeoutError, when the timeout has run out;\n"
     "NotShareableError, with nothing sent, if a value cannot be pickled; ValueError\n"
     "for no operations or a negative timeout; TypeError for anything else than an\n"
-    "operation; MemoryError, without an index and with nothing sent, where there is\n"
-    "no memory for values or waiting. Costs the copy of each value, and time in proportion to the number\n"
-    "of operations.");
+    "operation; MemoryError, which has no index, with nothing sent. Costs the copy\n"
+    "of each value, and time in proportion to the number of operations.");
 
 PyObject *sobj_channel_py_select(PyObject *module, PyObject *const *args,
                                  Py_ssize_t count, PyObject *keywords)
