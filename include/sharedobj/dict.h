@@ -201,7 +201,8 @@ enum sobj_status sobj_dict_pin_increment(struct sobj_object *d,
                                          sobj_cell n, sobj_cell *sum);
 /* Adds to the numbers of `count` pins of one content, at most SOBJ_DICT_ROW, one after the
  * other, each by itself as sobj_dict_pin_increment does, but in one section. Returns: how
- * many were done; sobj_dict_pin_increment says what is the matter with the next one. */
+ * many were done; sobj_dict_pin_increment says what is the matter with the next one.
+ * The pins are not used any more when the call lets go of the host's lock. */
 #define SOBJ_DICT_ROW 16
 size_t sobj_dict_pins_increment(struct sobj_object *d,
                                 struct sobj_dict_pin *const *pins, size_t count,

@@ -339,6 +339,7 @@ static int tally_row(struct tally *t, PyObject *row)
         PyObject **items = PySequence_Fast_ITEMS(row);
         Py_ssize_t size = PySequence_Fast_GET_SIZE(row);
         Py_ssize_t now = size - i < room ? size - i : room;
+        PyObject *item;
 
         for (; asked < size && asked < i + 2 * SOBJ_DICT_ROW; asked++)
             sobj_cache_prefetch(sobj_cache_of(dict), items[asked]);
@@ -346,9 +347,10 @@ static int tally_row(struct tally *t, PyObject *row)
         t->items += done;
         /* Where not even the first can be done so, others will be the same. */
         room = done != 0 ? SOBJ_DICT_ROW : (room + 1) / 2;
-        if (done < now) { /* may run Python code, which may change the row */
-            PyObject *item = Py_NewRef(items[i + done]);
-            result = tally_item(t, item);
+        /* Others may have had the GIL, and have changed the row. */
+        if (done < now && i + done < PySequence_Fast_GET_SIZE(row)) {
+            item = Py_NewRef(PySequence_Fast_GET_ITEM(row, i + done));
+            result = tally_item(t, item); /* may run Python code, to the same effect */
             Py_DECREF(item);
             done++;
         }

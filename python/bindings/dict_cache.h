@@ -213,8 +213,9 @@ int sobj_cache_set(DictHandle *self, PyObject *key, PyObject *value);
  * SOBJ_BAD_OPERAND; -1 with an exception. May let go of the GIL. */
 int sobj_cache_increment(DictHandle *self, PyObject *key, sobj_cell n, sobj_cell *sum);
 
-/* The same for `count` keys, at most SOBJ_DICT_ROW, that are borrowed, as far as they are known here: lets
- * go of nothing, neither object nor GIL. Returns: how many it did. */
+/* The same for `count` keys, at most SOBJ_DICT_ROW, that are borrowed, as far as they are
+ * known here. May let go of the GIL at the end: whoever is woken may have to wait for a
+ * fork. Returns: how many it did. */
 static inline Py_ssize_t sobj_cache_increment_row(DictHandle *self,
                                                   PyObject *const *keys,
                                                   Py_ssize_t count, sobj_cell n)

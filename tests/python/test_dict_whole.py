@@ -274,6 +274,57 @@ def test_fork_while_others_take_snapshots(run_python):
     )
 
 
+def test_tally_of_a_list_that_others_change(run_python):
+    """Whoever has woken somebody may have had to wait for a fork, without the GIL: the list
+    may be another one after that."""
+    run_python(
+        """if 1:
+        import subprocess, textwrap, threading, time
+        from sharedobj import SharedDict, interpreters
+
+        tally = '''
+            import threading
+
+            known = [f"key {i}" for i in range(15)]
+            row = [*known, "too long for the cache " * 20] * 8
+            items = list(row)
+            for _ in range(50):
+                d.tally(known)
+
+            def change():
+                while "end" not in stop:
+                    for _ in range(50):
+                        items.clear()
+                        items.extend(row)
+
+            thread = threading.Thread(target=change)
+            thread.start()
+            while "end" not in stop:
+                for _ in range(100):
+                    d.tally(items)
+            thread.join()
+        '''
+        d, stop = SharedDict({f"key {i}": 0 for i in range(15)}), SharedDict()
+        waiter = threading.Thread(target=d.wait_for, args=("key 0", lambda _: "end" in stop))
+        waiter.start()
+        other = interpreters.create()  # its GIL is not the one that a fork holds
+        other.prepare_main(d=d, stop=stop)
+        runner = threading.Thread(target=other.exec, args=(textwrap.dedent(tally),))
+        runner.start()
+        subprocess._USE_VFORK = False
+        end = time.monotonic() + 2
+        while time.monotonic() < end:
+            subprocess.check_call(["true"])
+        stop["end"] = True
+        d["key 0"] = 0
+        for thread in (runner, waiter):
+            thread.join()
+        other.close()
+        """,
+        env={**os.environ, "PYTHONMALLOC": "debug"},
+    )
+
+
 def test_the_source_may_use_the_dict():
     d = SharedDict(a=1)
 
