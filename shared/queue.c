@@ -81,8 +81,14 @@ void sobj_queue_set_maxsize(struct sobj_object *obj, int64_t maxsize)
     struct sobj__queue *q = queue_of(obj);
 
     /* SeqCst: before the waiters are looked for (P1). */
-    sobj_store_seq_cst(&q->channel.limit, maxsize);
-    sobj__wake_all(&q->channel.senders);
+    int64_t before = sobj_swap_seq_cst(&q->channel.limit, maxsize);
+
+    /* As many as there are more places; the others keep theirs in the line. Who comes to
+     * wait by now looks at the new limit once more before it sleeps. */
+    if (maxsize <= 0 || (before > 0 && maxsize - before > UINT32_MAX))
+        sobj__wake_all(&q->channel.senders);
+    else if (before > 0 && maxsize > before)
+        sobj__wake_some(&q->channel.senders, (uint32_t)(maxsize - before));
 }
 
 /* ---- tasks */

@@ -236,6 +236,34 @@ static void test_join_races(void)
     sobj_unref(q);
 }
 
+/* Who waits to put, without a thread: in the line until woken. */
+static void test_line_is_kept(void)
+{
+    struct sobj_object *q = new_queue(1);
+    struct sobj__waitlist *line = &((struct sobj__queue *)q)->channel.senders;
+    struct sobj__parker parkers[4];
+    struct sobj__waiter waiters[4];
+
+    for (int i = 0; i < 4; i++) {
+        expect(sobj__parker_init(&parkers[i], NULL) == SOBJ_OK, "parker");
+        sobj__wait_enter(line, &waiters[i], &parkers[i]);
+    }
+    sobj_queue_set_maxsize(q, 1);
+    ok(waiters[0].linked, "a limit that is no higher disturbs nobody");
+    sobj_queue_set_maxsize(q, 2);
+    ok(waiters[0].notified && waiters[1].linked, "one more place wakes one");
+    sobj_queue_set_maxsize(q, 1);
+    sobj_queue_set_maxsize(q, 3);
+    ok(waiters[2].notified && waiters[3].linked, "two more wake two");
+    sobj_queue_set_maxsize(q, 0);
+    ok(waiters[3].notified, "no limit wakes all");
+    for (int i = 0; i < 4; i++) {
+        sobj__wait_leave(&waiters[i]);
+        sobj__parker_fini(&parkers[i]);
+    }
+    sobj_unref(q);
+}
+
 static void test_raised(void)
 {
     struct sobj_object *q = new_queue(1);
@@ -403,6 +431,7 @@ int main(void)
     test_shutdown();
     test_joins();
     test_join_races();
+    test_line_is_kept();
     test_raised();
     test_full_is_exact();
     test_woken_without_memory();
