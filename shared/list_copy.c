@@ -5,19 +5,28 @@
 #include "alloc.h"
 #include "list_internal.h"
 
+/* Words that are looked at again while they are in the processor's cache. */
+#define PIECE 2048u
+
 /* Copies the words of `range`, in the order of `slice`. */
 static void read_slice(const struct sobj__list_shift *s, const struct sobj_slice *slice,
                        const struct sobj__list_range *range, sobj_cell *cells)
 {
-    bool backwards = slice != NULL && slice->step < 0;
+    bool backwards = slice->step < 0;
 
-    if (range->step == 1 && !backwards) {
-        sobj__list_read(s->old, range->start, cells, range->count);
-        return;
-    }
     for (uint64_t k = 0; k < range->count; k++)
         cells[backwards ? range->count - 1 - k : k] =
             sobj__list_peek(s->old, range->start + k * range->step);
+}
+
+static void take_references(struct sobj_list_copy *copy, uint64_t from, uint64_t end)
+{
+    for (uint64_t k = from; k < end; k++) {
+        if (sobj_is_pointer(copy->cells[k])) {
+            copy->pointers = true;
+            sobj_cell_ref(copy->cells[k]);
+        }
+    }
 }
 
 /* Needs: nobody changes the content. */
@@ -31,15 +40,22 @@ static enum sobj_status copy_content(struct sobj_list_copy *copy,
         range = sobj__list_range_of(slice, s->len);
     copy->len = range.count;
     copy->cells = NULL;
+    copy->pointers = false;
     if (range.count == 0)
         return SOBJ_OK;
     copy->cells = sobj__alloc(SOBJ_COUNT_BLOCKS, range.count * sizeof *copy->cells);
     if (copy->cells == NULL)
         return SOBJ_NO_MEMORY;
-    read_slice(s, slice, &range, copy->cells);
-    for (uint64_t k = 0; k < range.count; k++)
-        if (sobj_is_pointer(copy->cells[k]))
-            sobj_cell_ref(copy->cells[k]);
+    if (range.step == 1 && (slice == NULL || slice->step > 0)) {
+        for (uint64_t k = 0, n; k < range.count; k += n) {
+            n = range.count - k < PIECE ? range.count - k : PIECE;
+            sobj__list_read(s->old, range.start + k, copy->cells + k, n);
+            take_references(copy, k, k + n);
+        }
+    } else {
+        read_slice(s, slice, &range, copy->cells);
+        take_references(copy, 0, range.count);
+    }
     return SOBJ_OK;
 }
 
@@ -63,7 +79,8 @@ enum sobj_status sobj_list_copy_init(struct sobj_list_copy *copy,
 
 void sobj_list_copy_fini(struct sobj_list_copy *copy)
 {
-    sobj__list_cells_unref(copy->cells, copy->len);
+    if (copy->pointers)
+        sobj__list_cells_unref(copy->cells, copy->len);
     sobj__free(SOBJ_COUNT_BLOCKS, copy->cells, copy->len * sizeof *copy->cells);
 }
 

@@ -152,6 +152,7 @@ bool sobj_list_frozen(const struct sobj_object *l);
 struct sobj_list_copy {
     uint64_t len;
     sobj_cell *cells; /* references; NULL if there are none */
+    bool pointers;    /* some of the cells are no immediates */
 };
 /* Copies the words of the items of a slice (NULL: all) at one moment. Needs: the caller
  * ends it with sobj_list_copy_fini. Returns: OK, or NO_MEMORY.
