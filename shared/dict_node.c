@@ -131,6 +131,7 @@ void sobj__node_entry(struct sobj__node *n, struct sobj_entry *entry)
     sobj__node_key(n, &key);
     entry->kind = key.kind;
     entry->hash = key.hash;
+    entry->place = (struct sobj_dict_pin *)(void *)n;
     entry->bytes = key.bytes;
     entry->size = key.size;
     entry->edges = NULL;

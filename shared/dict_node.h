@@ -138,11 +138,13 @@ SOBJ_INLINE bool sobj__node_has_key(const struct sobj__node *n,
 struct sobj__node *sobj__node_new(const struct sobj__probe *p, sobj_cell value);
 void sobj__node_unref(struct sobj__node *n);
 void sobj__node_unref_cb(void *n);
-/* Takes a pin. Needs: the section in which `n` was found by its slot (R1). The count has
- * 31 bits, which takes 64 GiB of holders' entries to fill. */
+/* Takes a pin. Needs: the section in which `n` was found by its slot (R1), or a hold on
+ * its segment of the log (L1). The count has 31 bits, which takes 64 GiB of holders'
+ * entries to fill. */
 SOBJ_INLINE struct sobj_dict_pin *sobj__pin(struct sobj__node *n)
 {
-    /* Relaxed: kept alive by the slot's reference as long as the section lasts. */
+    /* Relaxed: kept alive by the slot's reference as long as the section lasts, or by
+     * the log's. */
     sobj_add_relaxed(&n->refs, 1);
     return (struct sobj_dict_pin *)(void *)n;
 }

@@ -181,4 +181,9 @@ size_t sobj_dict_pins_increment(struct sobj_object *obj,
     return done;
 }
 
+struct sobj_dict_pin *sobj_entry_pin(const struct sobj_entry *entry)
+{
+    return sobj__pin(node_of(entry->place));
+}
+
 void sobj_dict_pin_drop(struct sobj_dict_pin *pin) { sobj__node_unref(node_of(pin)); }

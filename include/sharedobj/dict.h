@@ -236,9 +236,13 @@ struct sobj_entry {
     struct sobj_object *const *edges;
     uint32_t edge_count;
     sobj_cell value;
-    struct sobj_key key; /* the same key for a look-up; set by remove_last */
+    struct sobj_dict_pin *place; /* of the value; not counted: sobj_entry_pin */
+    struct sobj_key key;         /* the same key for a look-up; set by remove_last */
 };
 typedef void (*sobj_take_entry)(const struct sobj_entry *entry, void *context);
+/* For use inside `take`. Returns: a pin of the entry's key. As long as it is held no other
+ * entry has that place. */
+struct sobj_dict_pin *sobj_entry_pin(const struct sobj_entry *entry);
 
 void sobj_dict_iter_init(struct sobj_dict_iter *it, struct sobj_object *d);
 /* From the last to the first. */

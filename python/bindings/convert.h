@@ -305,7 +305,10 @@ static inline void sobj_py_key_fini(struct sobj_py_key *k)
 
 struct sobj_entry_out {
     bool want_key, want_value;
-    struct sobj_value_out key; /* its `held` is never used: nodes cannot be held */
+    bool ready;                     /* objects may come from ready.h, and go there */
+    struct sobj_dict_pin *key_kept; /* a pin, if the key's object is to go there */
+    sobj_cell value_kept;           /* a reference, if the value's is */
+    struct sobj_value_out key;      /* its `held` is never used: nodes cannot be held */
     struct sobj_value_out value;
 };
 
@@ -315,6 +318,9 @@ static inline void sobj_entry_out_init(struct sobj_entry_out *e,
 {
     e->want_key = want_key;
     e->want_value = want_value;
+    e->ready = false;
+    e->key_kept = NULL;
+    e->value_kept = SOBJ_NO_CELL;
     sobj_value_out_init(&e->key, state);
     sobj_value_out_init(&e->value, state);
 }
@@ -323,13 +329,12 @@ static inline void sobj_entry_out_init(struct sobj_entry_out *e,
 void sobj_entry_take(const struct sobj_entry *entry, void *context);
 
 /* After a step that returned OK, once for each half that is wanted, in any order, also
- * when the other one failed (or sobj_entry_out_drop for both).
+ * when the other one failed.
  * Return: the object; NULL with an exception set. */
 PyObject *sobj_entry_out_key(struct sobj_entry_out *e);
 PyObject *sobj_entry_out_value(struct sobj_entry_out *e);
 /* Both halves. Returns: 0; -1 with an exception, and neither. */
 int sobj_entry_out_both(struct sobj_entry_out *e, PyObject **key, PyObject **value);
-void sobj_entry_out_drop(struct sobj_entry_out *e);
 
 /* ---- module */
 

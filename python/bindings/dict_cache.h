@@ -100,6 +100,7 @@ typedef struct {
     uint64_t process; /* in which it became that; changes with a fork */
 #endif
     struct sobj_dict_cache cache;
+    bool reader; /* of ready keys, see ready.h; guarded by the GIL */
 } DictHandle;
 
 /* Returns: the cache, if this thread may use it, or NULL. */

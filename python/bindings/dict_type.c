@@ -6,6 +6,7 @@
 
 #include "args.h"
 #include "errors.h"
+#include "ready.h"
 
 /* ---- single keys */
 
@@ -512,7 +513,11 @@ static PyGetSetDef dict_getset[] = {
     {NULL},
 };
 
-static void dict_fini(SobjHandle *self) { sobj_cache_fini((DictHandle *)self); }
+static void dict_fini(SobjHandle *self)
+{
+    sobj_cache_fini((DictHandle *)self);
+    sobj_ready_leave(self->state, ((DictHandle *)self)->reader);
+}
 
 void sobj_dict_dealloc(PyObject *self) { sobj_handle_dealloc_with(self, dict_fini); }
 

@@ -35,6 +35,8 @@ PyObject *sobj_dict_iterator_backward(PyObject *self, enum dict_part part);
 PyObject *sobj_dict_view(PyObject *self, enum dict_part part);
 /* Returns: what an iterator shows of an entry: the key, the value or a pair; NULL with an
  * exception. */
+/* Whether who goes through the dict now may use ready objects, and shall keep them. */
+bool sobj_dict_joins_ready(PyObject *self);
 PyObject *sobj_dict_entry_object(struct sobj_entry_out *e, enum dict_part part);
 int sobj_dict_view_exec(PyObject *module, struct sobj_state *state);
 

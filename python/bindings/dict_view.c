@@ -7,6 +7,7 @@
  */
 #include "dict_type.h"
 #include "errors.h"
+#include "ready.h"
 #include "set_algebra.h"
 
 /* ---- iterators */
@@ -15,6 +16,7 @@ typedef struct {
     PyObject_HEAD
     struct sobj_state *state; /* const; the type keeps its module */
     enum dict_part part;
+    bool ready;              /* const; see ready.h */
     struct sobj_mutex mutex; /* guards the rest on free-threaded builds */
     PyObject *dict;          /* the handle; NULL once the walk has ended */
     struct sobj_dict_iter walk;
@@ -81,6 +83,7 @@ static PyObject *iter_next(PyObject *op)
 
     sobj_entry_out_init(&e, self->state, self->part != DICT_VALUES,
                         self->part != DICT_KEYS);
+    e.ready = self->ready;
     sobj_mutex_lock(&self->mutex);
     if (self->dict != NULL)
         status = sobj_dict_iter_next(&self->walk, sobj_entry_take, &e);
@@ -198,6 +201,15 @@ static PyType_Spec iter_spec = {
     .slots = iter_slots,
 };
 
+bool sobj_dict_joins_ready(PyObject *op)
+{
+    DictHandle *self = (DictHandle *)op;
+    size_t len = sobj_dict_len(self->handle.core);
+
+    return len <= SOBJ_READY_ENTRIES_MAX &&
+           sobj_ready_join(self->handle.state, &self->reader, len);
+}
+
 static PyObject *new_iterator(PyObject *dict, enum dict_part part,
                               void (*init)(struct sobj_dict_iter *walk,
                                            struct sobj_object *core))
@@ -214,6 +226,7 @@ static PyObject *new_iterator(PyObject *dict, enum dict_part part,
     self->state = state;
     self->dict = Py_NewRef(dict);
     self->part = part;
+    self->ready = sobj_dict_joins_ready(dict);
     init(&self->walk, sobj_handle_core(dict));
     return (PyObject *)self;
 }

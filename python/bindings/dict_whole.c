@@ -39,9 +39,11 @@ PyObject *sobj_dict_snapshot_into(PyObject *op, PyObject *result, bool values,
     struct sobj_dict_snapshot *s;
     struct sobj_entry_out e;
     enum sobj_status status;
+    bool ready;
 
     if (result == NULL)
         return NULL;
+    ready = sobj_dict_joins_ready(op);
     status = sobj_dict_snapshot_begin(self->core, &s);
     if (status != SOBJ_OK) {
         Py_DECREF(result);
@@ -51,6 +53,7 @@ PyObject *sobj_dict_snapshot_into(PyObject *op, PyObject *result, bool values,
      * take snapshots of it, fork. No section is open then. */
     do {
         sobj_entry_out_init(&e, self->state, true, values);
+        e.ready = ready;
         status = sobj_dict_snapshot_next(s, sobj_entry_take, &e);
     } while (status == SOBJ_OK && put(result, &e) == 0);
     sobj_dict_snapshot_end(s);

@@ -16,7 +16,9 @@
 #ifndef Py_GIL_DISABLED
 PyObject *sobj_list_item_slow(SobjHandle *self, int64_t index, sobj_cell cell)
 {
-    bool wanted = sobj_ready_wants(self->state, &((ListHandle *)self)->reader, cell);
+    bool wanted = sobj_is_blob(cell) &&
+                  sobj_ready_join(self->state, &((ListHandle *)self)->reader, 1) &&
+                  sobj_ready_wants(self->state, cell);
     struct sobj_kept_out out;
     PyObject *item;
 

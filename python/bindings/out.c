@@ -7,8 +7,10 @@
  * Failing allocations are not reported in the section; the reference is the way out,
  * and the second phase then meets the lack of memory again, where it can raise.
  */
+#include "dict_cache.h"
 #include "encoder.h"
 #include "handle.h"
+#include "ready.h"
 
 #include <stddef.h>
 
@@ -144,8 +146,26 @@ static PyObject *immortal_text(const struct sobj_entry *entry, unsigned aux)
     return found != NULL ? sobj_immortal_object(found) : NULL;
 }
 
-static void take_key(struct sobj_value_out *v, const struct sobj_entry *entry)
+/* A key that is a text, of which there is no immortal object. */
+static PyObject *take_text(struct sobj_entry_out *e, const struct sobj_entry *entry,
+                           unsigned aux)
 {
+    sobj_cell word = sobj_ready_word(entry->place);
+    PyObject *text = e->ready ? sobj_ready_get(e->key.state, word) : NULL;
+
+    if (text != NULL)
+        return text;
+    text = sobj__make_str(aux, entry->bytes, entry->size / sobj_str_width(aux),
+                          (int64_t)entry->hash);
+    if (e->ready && text != NULL && entry->size <= SOBJ_CACHE_KEY_MAX &&
+        sobj_ready_wants(e->key.state, word))
+        e->key_kept = sobj_entry_pin(entry);
+    return text;
+}
+
+static void take_key(struct sobj_entry_out *e, const struct sobj_entry *entry)
+{
+    struct sobj_value_out *v = &e->key;
     unsigned aux = 0;
 
     switch (entry->kind) {
@@ -183,8 +203,24 @@ static void take_key(struct sobj_value_out *v, const struct sobj_entry *entry)
     if (entry->size == 1) /* CPython has one str for each of these */
         v->object = PyUnicode_FromOrdinal(*(const unsigned char *)entry->bytes);
     else if ((v->object = immortal_text(entry, aux)) == NULL)
-        v->object = sobj__make_str(aux, entry->bytes, entry->size / sobj_str_width(aux),
-                                   (int64_t)entry->hash);
+        v->object = take_text(e, entry, aux);
+}
+
+static void take_value(struct sobj_entry_out *e)
+{
+    struct sobj_value_out *v = &e->value;
+    sobj_cell cell = v->out.cell;
+
+    if (e->ready) {
+        v->object = sobj_ready_get(v->state, cell);
+        if (v->object != NULL)
+            return;
+        if (sobj_ready_may_keep(cell) && sobj_ready_wants(v->state, cell)) {
+            sobj_cell_ref(cell);
+            e->value_kept = cell;
+        }
+    }
+    sobj_value_take(&v->out);
 }
 
 void sobj_entry_take(const struct sobj_entry *entry, void *context)
@@ -192,19 +228,22 @@ void sobj_entry_take(const struct sobj_entry *entry, void *context)
     struct sobj_entry_out *e = context;
 
     if (e->want_key) {
-        take_key(&e->key, entry);
+        take_key(e, entry);
         if (e->key.object == NULL)
             PyErr_Clear(); /* raised again by sobj_entry_out_key */
     }
     if (e->want_value) {
         e->value.out.cell = entry->value;
         if (sobj_is_pointer(entry->value))
-            sobj_value_take(&e->value.out);
+            take_value(e);
     }
 }
 
 PyObject *sobj_entry_out_key(struct sobj_entry_out *e)
 {
+    if (e->key_kept != NULL)
+        sobj_ready_keep(e->key.state, sobj_ready_word(e->key_kept), e->key.object);
+    e->key_kept = NULL;
     if (e->key.object != NULL)
         return e->key.object;
     if (e->key.copy.words != NULL)
@@ -214,7 +253,12 @@ PyObject *sobj_entry_out_key(struct sobj_entry_out *e)
 
 PyObject *sobj_entry_out_value(struct sobj_entry_out *e)
 {
-    return sobj_value_out_finish(&e->value);
+    PyObject *value = sobj_value_out_finish(&e->value);
+
+    if (e->value_kept != SOBJ_NO_CELL)
+        sobj_ready_keep(e->value.state, e->value_kept, value);
+    e->value_kept = SOBJ_NO_CELL;
+    return value;
 }
 
 int sobj_entry_out_both(struct sobj_entry_out *e, PyObject **key, PyObject **value)
@@ -223,6 +267,7 @@ int sobj_entry_out_both(struct sobj_entry_out *e, PyObject **key, PyObject **val
     if (*key == NULL) {
         /* Nothing is made while an exception is set. */
         sobj_value_out_drop(&e->value);
+        sobj_cell_unref(e->value_kept);
         return -1;
     }
     *value = sobj_entry_out_value(e);
@@ -230,12 +275,4 @@ int sobj_entry_out_both(struct sobj_entry_out *e, PyObject **key, PyObject **val
         return 0;
     Py_CLEAR(*key);
     return -1;
-}
-
-void sobj_entry_out_drop(struct sobj_entry_out *e)
-{
-    if (e->want_key)
-        sobj_value_out_drop(&e->key);
-    if (e->want_value)
-        sobj_value_out_drop(&e->value);
 }

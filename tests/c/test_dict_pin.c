@@ -231,6 +231,49 @@ static void dict_ends(void)
     ok(sobj_count(SOBJ_COUNT_NODES) == nodes - 1, "and goes with it");
 }
 
+/* ---- places that a walk shows */
+
+static void take_pin(const struct sobj_entry *entry, void *context)
+{
+    *(struct sobj_dict_pin **)context = sobj_entry_pin(entry);
+}
+
+/* Returns: a pin of the last key in the order. */
+static struct sobj_dict_pin *pin_last(struct sobj_object *d)
+{
+    struct sobj_dict_pin *pin = NULL;
+    struct sobj_dict_iter it;
+
+    sobj_dict_iter_init_backward(&it, d);
+    ok(sobj_dict_iter_next(&it, take_pin, &pin) == SOBJ_OK, "a walk shows an entry");
+    sobj_dict_iter_fini(&it);
+    return pin;
+}
+
+/* What it shows is pinned as a look-up pins it, and nobody gets a place that is. */
+static void walks_show_places(void)
+{
+    struct sobj_object *d = dict_with(3);
+    struct sobj_dict_pin *shown = pin_last(d), *again;
+    struct kept k = pin(d, 2);
+    int64_t nodes;
+
+    ok(shown == k.pin, "the place that a look-up finds");
+    sobj_dict_pin_drop(k.pin);
+    for (int i = 0; i < 100; i++) {
+        dict_drop(d, 2);
+        sobj_collect();
+        dict_put(d, 2, i);
+        again = pin_last(d);
+        ok(again != shown, "another place for a key that comes again");
+        sobj_dict_pin_drop(again);
+    }
+    nodes = sobj_count(SOBJ_COUNT_NODES);
+    sobj_dict_pin_drop(shown);
+    ok(sobj_count(SOBJ_COUNT_NODES) == nodes - 1, "it was there for the pin alone");
+    sobj_unref(d);
+}
+
 /* ---- clear() */
 
 /* From its first step on nothing shows, and while it runs there are no pins. */
@@ -617,6 +660,7 @@ int main(void)
     key_comes_again();
     table_is_moved();
     dict_ends();
+    walks_show_places();
     clear_by_steps("dict.clearing");
     clear_by_steps("dict.clear");
     clear_by_steps("dict.cleared");
