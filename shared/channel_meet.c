@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "channel_ring.h"
+#include "notify.h"
 #include "reclaim.h"
 
 static struct sobj__offers *list_of(struct sobj__meet *m, bool sending)
@@ -39,6 +40,11 @@ static struct sobj__offer *take_locked(struct sobj__meet *m, bool sending,
     while ((o = list->head) != NULL) {
         uint32_t before = wakes->count;
         unlink_locked(o);
+        if (o->parker == NULL) {
+            o->taken = true;
+            sobj__notifier_keep(o->told); /* M6 */
+            return o;
+        }
         sobj__wakes_add(wakes, o->parker);
         if (wakes->count != before) {
             o->taken = true;
@@ -177,6 +183,17 @@ enum sobj_status sobj__meet_or_offer(struct sobj__offer *o)
     return status;
 }
 
+bool sobj__offer_taken(struct sobj__offer *o, bool *lies)
+{
+    struct sobj__wakes none = {.count = 0};
+
+    begin(o->meet);
+    bool taken = o->taken;
+    *lies = o->linked;
+    end(o->meet, &none);
+    return taken;
+}
+
 bool sobj__offer_withdraw(struct sobj__offer *o)
 {
     sobj__write_begin();
@@ -213,7 +230,8 @@ static bool dismiss_some(struct sobj__offers *list, struct sobj__wakes *wakes)
     while (list->head != NULL && !sobj__wakes_full(wakes)) {
         struct sobj__offer *o = list->head;
         unlink_locked(o);
-        sobj__wakes_add(wakes, o->parker);
+        if (o->parker != NULL)
+            sobj__wakes_add(wakes, o->parker);
     }
     return list->head != NULL;
 }
@@ -232,5 +250,7 @@ void sobj__meet_dismiss(struct sobj__meet *m)
 
 void sobj__meet_fork_child(struct sobj__meet *m)
 {
+    for (struct sobj__offer *o = m->senders.head; o != NULL; o = o->next)
+        o->linked = false; /* M6 */
     m->senders = m->receivers = (struct sobj__offers){NULL, NULL, 0};
 }

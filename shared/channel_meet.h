@@ -29,6 +29,13 @@
  *       offer whose thread has not seen the mark is linked by the time the close gets the
  *       lock.
  *
+ *   M6  A standing offer is that of a sender who does not sleep, but waits for a notifier
+ *       (channel_offer.c). It has no parker, and whoever comes can take it; then its
+ *       notifier is raised before the lock is let go of: its maker, who ends the offer
+ *       under the lock, has not freed the notifier by then. A close, and the child of a
+ *       fork, only take it out: the maker finds it neither taken nor linked, and looks
+ *       again. The lock comes before those of wait lists.
+ *
  * Notifiers (notify.h) are raised after an offer was made, and find it (M2): a partner that
  * does not wait comes for it.
  *
@@ -43,7 +50,8 @@
 
 /* What a waiting thread offers. Guarded by meet->lock. */
 struct sobj__offer {
-    struct sobj__parker *parker;
+    struct sobj__parker *parker; /* NULL: a standing one */
+    struct sobj_notifier *told;  /* of a standing one: raised when it is taken (M6) */
     struct sobj__meet *meet;
     struct sobj__offer *next, *prev;
     sobj_cell message; /* a sender's: what it offers; a receiver's: what it was given */
@@ -96,6 +104,8 @@ enum sobj_status sobj__offer_try(struct sobj__offer *o, struct sobj__wakes *wake
 enum sobj_status sobj__meet_or_offer(struct sobj__offer *o);
 /* Under the lock: links it. Needs: a try in vain since the lock was taken (M2). */
 void sobj__offer_link(struct sobj__offer *o);
+/* Returns: whether it was taken, and whether it lies there still. Needs: no section. */
+bool sobj__offer_taken(struct sobj__offer *o, bool *lies);
 /* Unlinks it, if need be. Returns: whether it was taken (M4). Needs: no section. */
 bool sobj__offer_withdraw(struct sobj__offer *o);
 

@@ -28,20 +28,42 @@ static void unlink_locked(struct sobj__waitlist *list, struct sobj_notifier *n)
         n->next->prev = n->prev;
     /* Relaxed: going down only saves others a look. */
     sobj_sub_relaxed(n->armed ? &list->count : &sobj__notes_of(list)->raised, 1);
+    n->armed = false; /* N5 */
+}
+
+static void raise_locked(struct sobj__waitlist *list, struct sobj_notifier *n)
+{
+    if (!n->armed)
+        return;
+    n->armed = false;
+    /* Relaxed: before the event, which who looks for the hint has seen (N3). */
+    sobj_add_relaxed(&sobj__notes_of(list)->raised, 1);
+    /* Relaxed: as in unlink. */
+    sobj_sub_relaxed(&list->count, 1);
+    sobj__os_event_set(&n->event);
 }
 
 void sobj__notifiers_raise_locked(struct sobj__waitlist *list)
 {
-    for (struct sobj_notifier *n = sobj__notes_of(list)->head; n != NULL; n = n->next) {
-        if (!n->armed)
-            continue;
-        n->armed = false;
-        /* Relaxed: before the event, which who looks for the hint has seen (N3). */
-        sobj_add_relaxed(&sobj__notes_of(list)->raised, 1);
-        /* Relaxed: as in unlink. */
-        sobj_sub_relaxed(&list->count, 1);
-        sobj__os_event_set(&n->event);
-    }
+    for (struct sobj_notifier *n = sobj__notes_of(list)->head; n != NULL; n = n->next)
+        raise_locked(list, n);
+}
+
+void sobj__notifier_keep(struct sobj_notifier *n)
+{
+    sobj__lock_acquire(&n->list->lock);
+    raise_locked(n->list, n);
+    n->kept = true;
+    sobj__lock_release(&n->list->lock);
+}
+
+void sobj__notifier_let_go(struct sobj_notifier *n)
+{
+    sobj__write_begin();
+    sobj__lock_acquire(&n->list->lock);
+    n->kept = false;
+    sobj__lock_release(&n->list->lock);
+    sobj__write_end();
 }
 
 /* ---- arming and raising */
@@ -51,7 +73,7 @@ void sobj__notifiers_arm(struct sobj__waitlist *list)
     sobj__write_begin();
     sobj__lock_acquire(&list->lock);
     for (struct sobj_notifier *n = sobj__notes_of(list)->head; n != NULL; n = n->next) {
-        if (n->armed)
+        if (n->armed || n->kept)
             continue;
         sobj__os_event_clear(&n->event);
         n->armed = true;
@@ -171,7 +193,7 @@ void sobj__notifiers_renew(struct sobj__waitlist *list)
 
     for (struct sobj_notifier *n = sobj__notes_of(list)->head; n != NULL; n = next) {
         next = n->next;
-        n->armed = false;
+        n->armed = n->kept = false;
         /* Relaxed: the only thread. */
         sobj_add_relaxed(&sobj__notes_of(list)->raised, 1);
         if (sobj__os_event_renew(&n->event) == SOBJ_OK) {

@@ -16,7 +16,9 @@
  *   N3  An operation that finds the condition false arms all that are raised. It is
  *       enough if those do it who have seen a descriptor readable and try: the hint
  *       `raised` was written before the event was set. So a descriptor stays readable
- *       for nothing only until somebody looks.
+ *       for nothing only until somebody looks. Not armed by others are those that are
+ *       kept: raised for a matter of their owner's (a standing offer that was taken,
+ *       channel_offer.c), until the owner lets go.
  *   N4  Wake-ups are not used up by notifiers: waiters are woken as if there were none.
  *       So the argument of channel.h about waiters is not touched, and what it says
  *       about passing on does not concern notifiers.
@@ -41,7 +43,7 @@ struct sobj_notifier {
     uint64_t thread;             /* const; a serial, or 0 */
     /* guarded by list->lock */
     struct sobj__os_event event;
-    bool armed;
+    bool armed, kept;
     struct sobj_notifier *next, *prev;
     /* guarded by sobj__notifiers.lock */
     bool open; /* in its list, with a descriptor */
@@ -78,6 +80,9 @@ enum sobj_status sobj__notifier_open(struct sobj__waitlist *list, bool of_thread
  * raises (N2). */
 void sobj__notifiers_arm(struct sobj__waitlist *list);
 void sobj__notifiers_raise(struct sobj__waitlist *list);
+/* Raises one and keeps it so (N3). Needs: a write section. */
+void sobj__notifier_keep(struct sobj_notifier *n);
+void sobj__notifier_let_go(struct sobj_notifier *n);
 /* Closes the descriptors of a thread that ends. */
 void sobj__notifiers_thread_end(const struct sobj__thread *thread);
 

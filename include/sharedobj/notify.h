@@ -35,4 +35,20 @@ void sobj_notifier_free(struct sobj_notifier *n);
  * fork it has the same number; there it is a new one, or closed if there was none. */
 int sobj_notifier_fd(const struct sobj_notifier *n);
 
+/* ---- standing offers: a send at a rendezvous by who does not sleep. The offer lies there
+ * until a receiver takes it, its maker ends it or the channel is closed. */
+struct sobj_offer;
+
+/* Sends `message`, or offers it. `told` is a notifier for sending of `ch`, of no thread; it
+ * becomes readable when it is time for a look. Both outlive the offer.
+ * Returns: OK: it was received, and consumed; FULL: offered, and the offer is in `*out`;
+ * CLOSED, NO_MEMORY. Needs: `ch`, no end of it, is a rendezvous. */
+enum sobj_status sobj_channel_offer(struct sobj_object *ch, sobj_cell message,
+                                    struct sobj_notifier *told,
+                                    struct sobj_offer **out);
+/* Returns: OK: it was taken; FULL: wait for the notifier; CLOSED. */
+enum sobj_status sobj_offer_look(struct sobj_offer *o);
+/* Ends it. Returns: whether it was taken; if not, `*message` is the caller's again. */
+bool sobj_offer_end(struct sobj_offer *o, sobj_cell *message);
+
 #endif

@@ -13,7 +13,10 @@
  *       coroutine lives. A watch keeps the channel only, which counts as no end: it may
  *       stay a little longer.
  *   A3  Whoever calls attempt() takes the message out of the operation and puts it back if
- *       there is no room: two threads never have the same one.
+ *       there is no room: two threads never have the same one. So it is with the offer.
+ *   A4  A send that waits at a rendezvous leaves an offer, which whoever receives can take:
+ *       a coroutine, too, which leaves none. It is ended, at the latest, with the
+ *       operation, and before the watch that is told of it.
  */
 #include "channel_async.h"
 
@@ -208,7 +211,10 @@ typedef struct {
     PyObject *handle; /* const */
     enum kind kind;   /* const */
     struct sobj_mutex mutex;
-    sobj_cell cell; /* to send, or SOBJ_NO_CELL; guarded by mutex (A3) */
+    /* guarded by mutex (A3) */
+    sobj_cell cell;           /* to send, or SOBJ_NO_CELL */
+    struct sobj_offer *offer; /* NULL: none */
+    PyObject *watch;          /* what is told of the offer; NULL: none */
 } Operation;
 
 /* Consumes: the cell. */
@@ -232,7 +238,40 @@ static int operation_traverse(PyObject *op, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(op));
     Py_VISIT(((Operation *)op)->handle);
+    Py_VISIT(((Operation *)op)->watch);
     return 0;
+}
+
+/* What an operation has to send, on its way out of it and back. */
+struct sending {
+    sobj_cell cell;
+    struct sobj_offer *offer;
+    PyObject *watch;
+};
+
+static struct sending exchange(Operation *self, struct sending with)
+{
+    sobj_mutex_lock(&self->mutex);
+    struct sending before = {self->cell, self->offer, self->watch};
+    self->cell = with.cell;
+    self->offer = with.offer;
+    self->watch = with.watch;
+    sobj_mutex_unlock(&self->mutex);
+    return before;
+}
+
+static struct sending take_out_sending(Operation *self)
+{
+    return exchange(self, (struct sending){SOBJ_NO_CELL, NULL, NULL});
+}
+
+/* The message is in `cell` again, unless it was received. */
+static void end_offer(struct sending *s)
+{
+    if (s->offer != NULL)
+        sobj_offer_end(s->offer, &s->cell);
+    s->offer = NULL;
+    Py_CLEAR(s->watch); /* A4 */
 }
 
 static void operation_dealloc(PyObject *op)
@@ -240,51 +279,72 @@ static void operation_dealloc(PyObject *op)
     Operation *self = (Operation *)op;
     PyTypeObject *type = Py_TYPE(op);
     PyObject *handle = self->handle;
-    sobj_cell cell = self->cell;
+    struct sending s = {self->cell, self->offer, self->watch};
 
     PyObject_GC_UnTrack(op);
     type->tp_free(op);
     Py_DECREF(type);
+    end_offer(&s);
     Py_XDECREF(handle);
-    if (cell != SOBJ_NO_CELL)
-        sobj_cell_unref(cell);
+    if (s.cell != SOBJ_NO_CELL)
+        sobj_cell_unref(s.cell);
 }
 
-static sobj_cell exchange_cell(Operation *self, sobj_cell cell)
+/* `watch` is NULL in an attempt that leaves no offer. */
+static enum sobj_status send_or_offer(struct sobj_object *core, struct sending *s,
+                                      PyObject *watch)
 {
-    sobj_mutex_lock(&self->mutex);
-    sobj_cell before = self->cell;
-    self->cell = cell;
-    sobj_mutex_unlock(&self->mutex);
-    return before;
+    enum sobj_status status;
+
+    if (s->offer != NULL)
+        return sobj_offer_look(s->offer);
+    if (watch == NULL || !sobj_channel_is_rendezvous(sobj_channel_of(core)))
+        return sobj_channel_try_send(core, s->cell);
+    status = sobj_channel_offer(sobj_channel_of(core), s->cell,
+                                ((Watch *)watch)->notifier, &s->offer);
+    if (s->offer != NULL)
+        s->watch = Py_NewRef(watch);
+    return status;
 }
 
-static PyObject *attempt_send(Operation *self)
+static PyObject *attempt_send(Operation *self, PyObject *watch)
 {
     struct sobj_object *core = sobj_handle_core(self->handle);
-    sobj_cell cell = exchange_cell(self, SOBJ_NO_CELL);
+    struct sending s = take_out_sending(self);
 
-    if (cell == SOBJ_NO_CELL) {
+    if (s.cell == SOBJ_NO_CELL) {
         PyErr_SetString(PyExc_RuntimeError, "asend(): this message was sent already");
         return NULL;
     }
-    enum sobj_status status = sobj_channel_try_send(core, cell);
-    if (status != SOBJ_FULL || sobj_channel_overflow(core) != SOBJ_OVERFLOW_BLOCK)
-        return sobj_channel_sent(self->handle, "asend", status, cell);
-    exchange_cell(self, cell);
+    enum sobj_status status = send_or_offer(core, &s, watch);
+    if (status != SOBJ_FULL || sobj_channel_overflow(core) != SOBJ_OVERFLOW_BLOCK) {
+        end_offer(&s);
+        return sobj_channel_sent(self->handle, "asend", status, s.cell);
+    }
+    exchange(self, s);
     return Py_NewRef((PyObject *)self);
 }
 
-PyDoc_STRVAR(attempt_doc, "attempt($self, /)\n--\n\n"
-                          "Return the result; the operation itself if it has to wait.");
+PyDoc_STRVAR(
+    attempt_doc,
+    "attempt($self, watch=None, /)\n--\n\n"
+    "Return the result; the operation itself if it has to wait, for the watch.\n"
+    "A send with a watch leaves an offer at a rendezvous; see withdraw().");
 
-static PyObject *operation_attempt(PyObject *op, PyObject *unused)
+static PyObject *operation_attempt(PyObject *op, PyObject *const *args,
+                                   Py_ssize_t count)
 {
     Operation *self = (Operation *)op;
+    PyObject *type = sobj_channel_state(self->handle)->channel_watch;
+    PyObject *watch = count != 0 && args[0] != Py_None ? args[0] : NULL;
     sobj_cell message = SOBJ_NO_CELL;
 
+    if (count > 1 || (watch != NULL && (PyObject *)Py_TYPE(watch) != type)) {
+        PyErr_SetString(PyExc_TypeError, "attempt() takes a watch or nothing");
+        return NULL;
+    }
     if (self->kind == SENDING)
-        return attempt_send(self);
+        return attempt_send(self, watch);
     enum sobj_status status =
         sobj_channel_try_recv(sobj_handle_core(self->handle), &message);
     if (status == SOBJ_EMPTY)
@@ -294,6 +354,19 @@ static PyObject *operation_attempt(PyObject *op, PyObject *unused)
         return NULL;
     }
     return sobj_channel_received(self->handle, status, message);
+}
+
+PyDoc_STRVAR(withdraw_doc, "withdraw($self, /)\n--\n\n"
+                           "End the offer that attempt() has left, if there is one.");
+
+static PyObject *operation_withdraw(PyObject *op, PyObject *unused)
+{
+    Operation *self = (Operation *)op;
+    struct sending s = take_out_sending(self);
+
+    end_offer(&s);
+    exchange(self, s);
+    Py_RETURN_NONE;
 }
 
 PyDoc_STRVAR(watch_doc,
@@ -327,7 +400,9 @@ static PyGetSetDef operation_getset[] = {
 };
 
 static PyMethodDef operation_methods[] = {
-    {"attempt", operation_attempt, METH_NOARGS, attempt_doc},
+    {"attempt", (PyCFunction)(void (*)(void))operation_attempt, METH_FASTCALL,
+     attempt_doc},
+    {"withdraw", operation_withdraw, METH_NOARGS, withdraw_doc},
     {"watch", operation_watch, METH_NOARGS, watch_doc},
     {NULL},
 };

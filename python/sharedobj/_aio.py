@@ -11,7 +11,8 @@ that one attempts before it waits. So a line that is not empty always has a firs
 been told to go on or waits for a descriptor which is readable whenever there is something to
 do; nothing has to be passed on from one to the other. An attempt comes after the last wait and
 is one step, so that cancelling loses no message. Other loops have lines and descriptors of their
-own, and all are told.
+own, and all are told. At a rendezvous the first one of those who send leaves an offer while it
+waits, which a coroutine that receives can take.
 """
 
 import sys
@@ -164,8 +165,9 @@ async def asend_or_arecv(operation: "_ChannelOperation") -> "Any":
     try:
         if line.first() is not me:
             await library.wait(me)
-        while (result := operation.attempt()) is operation:
+        while (result := operation.attempt(line.watch)) is operation:
             await library.readable(line)
         return result
     finally:
+        operation.withdraw()
         line.leave(me)
