@@ -443,7 +443,8 @@ const char sobj_channel_asend_doc[] = PyDoc_STR(
     "Send a message from a coroutine: await ch.asend(message).\n\n"
     "As send(), but other tasks of the event loop run while it waits for room:\n"
     "asyncio (uvloop as well), trio, and anyio on either. The message is copied when\n"
-    "asend() is called. A task that is cancelled while it waits has sent nothing.\n\n"
+    "asend() is called. A task that is cancelled while it waits has sent nothing;\n"
+    "only at a rendezvous its message may have been received in that very moment.\n\n"
     "Raises what send() raises, but no timeout; RuntimeError where no event loop runs.");
 
 PyObject *sobj_channel_asend(PyObject *self, PyObject *message)

@@ -146,3 +146,72 @@ def test_the_end_of_an_interpreter_wakes_a_loop():
             return True
 
     assert asyncio.run(main())
+
+
+MEET = """if 1:
+    import asyncio
+
+    async def send():
+        for i in range(300):
+            await questions.asend((me, i))
+            assert await answers.arecv() is not None
+
+    async def main():
+        async with asyncio.TaskGroup() as group:
+            for _ in range(3):
+                group.create_task(send())
+
+    asyncio.run(main())
+    del questions, answers
+"""
+
+
+@loops_in_interpreters
+def test_loops_of_interpreters_meet():
+    """Rendezvous between event loops alone: nobody ever blocks in a send or receive."""
+    questions, answers = Channel(rendezvous=True), Channel(rendezvous=True)
+    subs = [Sub() for _ in range(2)]
+    threads = [
+        in_thread(sub.run, MEET, questions=questions, answers=answers, me=number)
+        for number, sub in enumerate(subs)
+    ]
+    got = []
+
+    async def answer():
+        while len(got) < 1800:
+            got.append(await questions.arecv())
+            await answers.asend(len(got))
+
+    asyncio.run(answer())
+    for thread in threads:
+        thread.join()
+    for sub in subs:
+        sub.close()
+    assert sorted(got) == sorted([(n, i) for n in range(2) for i in range(300)] * 3)
+
+
+@loops_in_interpreters
+def test_an_interpreter_that_ends_with_offers():
+    """They are withdrawn with their tasks, or are those of nobody; never half of either."""
+    ch = Channel(rendezvous=True)
+    for _ in range(3):
+        sub = Sub()
+        sub.run(
+            """if 1:
+            import asyncio
+
+            async def main():
+                global tasks
+                tasks = [asyncio.create_task(ch.asend([i])) for i in range(3)]
+                await asyncio.sleep(0.01)
+                raise KeyError
+
+            try:
+                asyncio.run(main())
+            except KeyError:
+                pass
+            """,
+            ch=ch,
+        )
+        sub.close()
+        assert ch.try_recv("nothing") == "nothing"

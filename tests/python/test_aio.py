@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import inspect
+import itertools
 import os
 import random
 import resource
@@ -54,7 +55,9 @@ def test_without_waiting(library):
     library.run(main)
 
 
-@pytest.mark.parametrize("make", [lambda: Channel(2), lambda: Queue(2)])
+@pytest.mark.parametrize(
+    "make", [lambda: Channel(2), lambda: Queue(2), lambda: Channel(rendezvous=True)]
+)
 def test_many_tasks_of_one_loop(library, make):
     senders, receivers, each = 7, 5, 60
 
@@ -306,7 +309,160 @@ def test_several_loops_and_threads(library):
     assert sorted(back.recv_many(total)) == list(range(total)) and back.qsize() == 0
 
 
+def test_coroutines_meet(library):
+    """Who sends goes on when the message was received, not before."""
+
+    async def send(ch, log):
+        for i in range(3):
+            await ch.asend(i)
+            log.append(("sent", i))
+        ch.close()
+
+    async def main():
+        ch, log = Channel(rendezvous=True), []
+        async with library.group() as group:
+            group.spawn(send, ch, log)
+            await library.sleep(0.01)
+            assert log == [] and ch.qsize() == 0
+            async for i in ch:
+                assert ("sent", i) not in log
+                log.append(("received", i))
+        return log
+
+    log = library.run(main)
+    assert sorted(log) == sorted((how, i) for how in ("sent", "received") for i in range(3))
+
+
+def test_rendezvous_of_loops_and_threads(library):
+    ch, total = Channel(rendezvous=True), 400
+    got, left, numbers = [], [], itertools.count()
+
+    async def send(who):
+        for i in range(total):
+            await ch.asend((who, i))
+        left.append(who)
+        if len(left) == 5:
+            ch.close()
+
+    async def receive():
+        async for message in ch:
+            got.append(message)
+
+    async def main():
+        number = next(numbers)
+        async with library.group() as group:
+            for who in range(2):
+                group.spawn(send, (number, who))
+                group.spawn(receive)
+
+    def sending():
+        for i in range(total):
+            ch.send((None, i))
+        left.append(None)
+        if len(left) == 5:
+            ch.close()
+
+    def receiving():
+        for message in ch:
+            got.append(message)
+
+    run(lambda: library.run(main), lambda: library.run(main), sending, receiving)
+    senders = [(number, who) for number in range(2) for who in range(2)]
+    expected = [(who, i) for who in senders for i in range(total)]
+    expected += [(None, i) for i in range(total)]
+    assert sorted(got, key=repr) == sorted(expected, key=repr)
+
+
+def test_cancelled_at_a_rendezvous(library):
+    """What was received was received once, and what is sent no more is offered no more."""
+    rng = random.Random(8)
+
+    async def send(ch, value, done):
+        await ch.asend([value])
+        done.append(value)
+
+    async def receive(ch, got):
+        while True:
+            try:
+                got.extend(await ch.arecv())
+            except so.ChannelClosed:
+                return
+
+    async def main():
+        ch, done, got, senders, receivers = Channel(rendezvous=True), [], [], [], []
+        async with library.group() as group:
+            for value in range(1500):
+                senders.append(group.spawn(send, ch, value, done))
+                receivers.append(group.spawn(receive, ch, got))
+                if rng.random() < 0.5:
+                    await library.sleep(0 if rng.random() < 0.9 else 0.0005)
+                for tasks in (senders, receivers):
+                    if rng.random() < 0.8 and len(tasks) > 2:
+                        tasks.pop(rng.randrange(len(tasks))).cancel()
+            while len(done) < 100:
+                await library.sleep(0)
+            for task in senders:
+                task.cancel()
+            for _ in range(20):
+                await library.sleep(0.001)
+            assert ch.try_recv("nobody offers") == "nobody offers"
+            ch.close()
+        return done, got
+
+    done, got = library.run(main)
+    assert len(set(got)) == len(got) >= len(done) == len(set(done)) and set(done) <= set(got)
+
+
 # ---- the rest needs one library only
+
+
+def test_offers_end():
+    """With what made them, by a close, and when their maker withdraws them."""
+
+    def offer(message):
+        coroutine = ch.asend(message)
+        operation = coroutine.cr_frame.f_locals["operation"]
+        coroutine.close()
+        watch = operation.watch()
+        assert operation.attempt(watch) is operation
+        return operation, watch
+
+    ch = Channel(rendezvous=True)
+    gc.collect()
+    so.collect()
+    before = so.stats()["objects"]
+    operation, watch = offer([1])
+    assert ch.recv_nowait() == [1] and operation.attempt(watch) is True
+    with pytest.raises(RuntimeError, match="already"):
+        operation.attempt(watch)
+    operation, watch = offer([2])
+    operation.withdraw()
+    operation.withdraw()
+    assert ch.try_recv() is None
+    assert operation.attempt(watch) is operation
+    assert ch.recv_nowait() == [2]
+    operation.withdraw()
+    with pytest.raises(RuntimeError, match="already"):
+        operation.attempt(watch)
+    operation, watch = offer([3])
+    del watch  # the operation has it
+    gc.collect()
+    assert ch.recv() == [3] and operation.attempt() is True
+    operation, watch = offer([4])
+    del operation
+    assert ch.try_recv() is None
+    operation, watch = offer([5, so.AtomicInt()])
+    ch.close()
+    with pytest.raises(so.ChannelClosed):
+        operation.attempt(watch)
+    with pytest.raises(TypeError, match="watch"):
+        operation.attempt(5)
+    with pytest.raises(TypeError, match="watch"):
+        operation.attempt(watch, watch)
+    del operation, watch
+    gc.collect()
+    so.collect()
+    assert so.stats()["objects"] == before
 
 
 def test_round_trips_with_threads():
