@@ -156,7 +156,7 @@ PyObject *sobj_channel_raise_sent(PyObject *self, const char *function,
             function);
     if (status == SOBJ_FULL)
         return sobj_raise_error(state, SOBJ_ERR_CHANNEL_FULL,
-                                "%s(): the channel is full with %lu messages; %s",
+                                "%s(): the channel is full, its maxsize is %lu; %s",
                                 function, (unsigned long)sobj_channel_capacity(core),
                                 remedy(core));
     if (status == SOBJ_CLOSED)

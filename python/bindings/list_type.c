@@ -418,7 +418,7 @@ static PyObject *list_increment(PyObject *op, PyObject *const *args, Py_ssize_t 
     if (sobj_args(&signature, args, count, keywords, given) < 0 ||
         index_of(given[0], &index) < 0)
         return NULL;
-    n = sobj_dict_number_of("n", given[1], 1);
+    n = sobj_dict_number_of("increment: n", given[1], 1);
     if (n == NULL)
         return NULL;
     if (sobj_encode_fast(n, &by))

@@ -151,8 +151,8 @@ static void raise_op(struct selecting *s, uint32_t index, enum sobj_status statu
     else if (status == SOBJ_FULL)
         sobj_raise_error(
             s->state, SOBJ_ERR_CHANNEL_FULL,
-            "select(): ops[%u]: the channel is full with %lu messages; its "
-            "overflow is 'error', 'block' waits for room",
+            "select(): ops[%u]: the channel is full, its maxsize is %lu; its "
+            "overflow is 'error': 'block' waits for room",
             (unsigned)index, (unsigned long)sobj_channel_capacity(core));
     else
         sobj_raise(s->state, status);

@@ -53,8 +53,8 @@ def test_unknown_names():
         from sharedobj import ChannelBroken  # noqa: F401
 
 
-def full():
-    channel = so.Channel(1)
+def full(overflow="block"):
+    channel = so.Channel(1, overflow=overflow)
     channel.send(1)
     return channel
 
@@ -76,8 +76,14 @@ def full():
         (
             lambda: full().send_nowait(2),
             so.ChannelFull,
-            "send_nowait(): the channel is full with 1 messages; send() waits for room, "
+            "send_nowait(): the channel is full, its maxsize is 1; send() waits for room, "
             "try_send() returns False instead",
+        ),
+        (
+            lambda: so.select((full("error"), 2)),
+            so.ChannelFull,
+            "select(): ops[0]: the channel is full, its maxsize is 1; its overflow is 'error': "
+            "'block' waits for room",
         ),
         (
             lambda: full().send(2, timeout=0),
@@ -111,6 +117,11 @@ def full():
             TypeError,
             "tally: the value of 'x' is a str; only int and float have atomic increments "
             "(an AtomicInt has an increment() of its own; use compare_and_set for others)",
+        ),
+        (
+            lambda: so.SharedList([1]).increment(0, "x"),
+            TypeError,
+            "increment: n must be an int or a float, not str",
         ),
         (
             lambda: so.set_handle_lease("x"),
