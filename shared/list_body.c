@@ -162,6 +162,9 @@ SOBJ_NOINLINE void sobj__list_trim(struct sobj__list_body *body, uint64_t len)
 {
     uint32_t kept = sobj__list_segments_for(len) + 1;
 
+    /* Acquire: pairs with the end of a pin, which has read what is freed now. */
+    if (kept < SOBJ__LIST_PINNED && sobj_load_acquire(&body->refs) != 1)
+        kept = SOBJ__LIST_PINNED; /* I10 */
     while (body->segments > kept) {
         sobj__list_entry_t *entry = entry_of(body, --body->segments);
         /* Relaxed: written under the lock. */
@@ -233,6 +236,7 @@ static struct sobj__list_body *body_new(uint64_t room, uint64_t filled)
         return NULL;
     memset(body, 0, sizeof *body);
     atomic_init(&body->dir, body->first);
+    atomic_init(&body->refs, 1);
     body->capacity = SOBJ__LIST_DIR_FIRST;
     if (!sobj__list_room_lacks(&lacks, body, room))
         return body;
@@ -260,6 +264,13 @@ void sobj__list_body_free(struct sobj__list_body *body)
     sobj__free(SOBJ_COUNT_BLOCKS, body, sizeof *body);
 }
 
+void sobj__list_body_unref(struct sobj__list_body *body)
+{
+    /* AcqRel: who frees it comes after all who have read it (I10). */
+    if (sobj_sub_acq_rel(&body->refs, 1) == 1)
+        sobj__list_body_free(body);
+}
+
 static void body_end(void *p)
 {
     struct sobj__list_body *body = p;
@@ -270,7 +281,10 @@ static void body_end(void *p)
         const sobj_cell *words = words_at(body, drop->start + k * drop->step, &run);
         sobj__list_cells_unref(words, run);
     }
-    sobj__list_body_free(body);
+    while (body->segments > SOBJ__LIST_PINNED)
+        /* Relaxed: nobody changes it any more. */
+        segment_free(sobj_load_relaxed(entry_of(body, --body->segments)));
+    sobj__list_body_unref(body);
 }
 
 size_t sobj__list_values_bytes(struct sobj__list_body *body,

@@ -246,7 +246,7 @@ void sobj__list_lower(struct sobj__list_body *body, uint64_t n, sobj_cell *remov
 /* Whether too many lowerings were made since a grace period (I2). Needs: the lock. */
 SOBJ_INLINE bool must_renew(struct sobj__list *l, uint64_t *renewals)
 {
-    *renewals = l->renewals;
+    *renewals = sobj_load_relaxed(&l->renewals); /* Relaxed: compared under the lock. */
     return SOBJ_UNLIKELY(l->lowered >= SOBJ__LIST_LOWERED_MAX);
 }
 
@@ -262,8 +262,9 @@ static SOBJ_NOINLINE void renew(struct sobj__list *l, uint64_t renewals)
     sobj__write_begin();
     sobj__lock_acquire(&l->lock);
     /* Somebody else's may have ended before: then others were made since. */
-    if (l->renewals == renewals) {
-        l->renewals++;
+    if (sobj_load_relaxed(&l->renewals) == renewals) { /* Relaxed: as above. */
+        /* Relaxed: the later lowerings, which release it, are made under the lock. */
+        sobj_add_relaxed(&l->renewals, 1);
         l->lowered = 0;
     }
     sobj__lock_release(&l->lock);

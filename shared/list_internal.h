@@ -72,6 +72,15 @@
  *       opened. Cells of a large block, to be appended or just cut off, may then lie
  *       beyond `len`, where nobody in the child looks, until an append overwrites them;
  *       these references, and the body that was to become the new one, are lost to it.
+ *   I10 A pin is one of the `refs` of a body: body, directory and the PINNED segments
+ *       stay while there is one, also when the body has been retired, its items dropped
+ *       and the segments beyond freed. It is taken in a section in which the body was the
+ *       root, so before the body's end; and under the lock, so that who trims sees it.
+ *       Reading through it is I6 and I3 without a section, which I2 needs: there, fewer
+ *       than 2^24 lowerings lie between the two readings of the word, because
+ *       `renewals`, read after them, is what it was before: it goes up after 2^23
+ *       lowerings at most, and with each that is not counted in `lowered`, before it.
+ *       Who sees a lowering sees those rises of `renewals` that precede it.
  *
  * Orders across places, also of two lists: of two threads, one that makes a change and then
  * reads another place, and one that does it the other way round, one must see the other's
@@ -110,6 +119,7 @@ struct sobj__list_dir {
 };
 #define SOBJ__LIST_DIR_FIRST 8u /* entries in the body */
 #define SOBJ__LIST_DIR_MAX 280u /* for SOBJ_LIST_MAX items */
+#define SOBJ__LIST_PINNED 48u   /* segments, for SOBJ_LIST_PINNED items (I10) */
 
 /* Items `start`, `start + step`, ..., `count` of them. */
 struct sobj__list_range {
@@ -120,6 +130,7 @@ struct sobj__list_body {
     _Atomic(uint64_t) word;            /* I1 */
     _Atomic(sobj__list_entry_t *) dir; /* `first`, or of a sobj__list_dir */
     uint32_t segments, capacity;       /* guarded by the list's lock */
+    _Atomic(uint32_t) refs;            /* 1 until it is retired; and the pins (I10) */
     /* set when the list lets go of the body: what goes with it (I6, I7) */
     struct sobj__list_range drop;
     sobj__list_entry_t first[SOBJ__LIST_DIR_FIRST];
@@ -128,9 +139,10 @@ struct sobj__list_body {
 struct sobj__list {
     struct sobj_object header;
     _Atomic(struct sobj__list_body *) root;
+    _Atomic(uint64_t)
+        renewals; /* of `lowered`, and lowerings not counted there (I10) */
     SOBJ_ALIGNED struct sobj__lock lock;
-    uint32_t lowered;  /* since a grace period (I2); guarded by lock */
-    uint64_t renewals; /* how often that was set to 0; guarded by lock */
+    uint32_t lowered; /* since a grace period (I2); guarded by lock */
     struct sobj__gate gate;
 };
 _Static_assert(sizeof(struct sobj__list) == 2 * SOBJ_CACHE_LINE, "two cache lines");
@@ -250,7 +262,9 @@ struct sobj__list_body *sobj__list_body_empty(uint64_t room);
 struct sobj__list_body *sobj__list_body_new(uint64_t n);
 /* Frees it, not its items. */
 void sobj__list_body_free(struct sobj__list_body *body);
-/* Drops all items and frees it. Needs: nobody else has it. */
+/* Lets go of a pin's reference. */
+void sobj__list_body_unref(struct sobj__list_body *body);
+/* Drops all items and frees it. Needs: nobody else has it, but for pins. */
 void sobj__list_body_drop(struct sobj__list_body *body);
 /* Frees the body, which is no longer the root, and drops those items after a grace
  * period. Needs: a write section. */

@@ -265,6 +265,8 @@ static enum sobj_status cut_off(struct sobj__list_shift *s, uint64_t count)
         return SOBJ_NO_MEMORY;
     }
     bag->count = count;
+    /* Relaxed: released by the lowering, which is not counted in `lowered` (I10). */
+    sobj_add_relaxed(&s->l->renewals, 1);
     /* Release: the lowering comes before the stores below (I3). The grace period of the
      * gate's closing is enough for I2. */
     sobj_store_release(&s->old->word, sobj__list_word(s->old) + SOBJ__LIST_POP - count);
@@ -325,6 +327,8 @@ static enum sobj_status take_out(struct sobj__list_shift *s, uint64_t i)
         sobj__gate_enter();
         /* The grace period of the gate's closing is enough for I2. */
         sobj__lock_acquire(&s->l->lock);
+        /* Relaxed: as in cut_off. */
+        sobj_add_relaxed(&s->l->renewals, 1);
         sobj__list_lower(s->old, 1, &v);
         sobj__lock_release(&s->l->lock);
         open(s);

@@ -167,4 +167,64 @@ enum sobj_status sobj_list_permute(struct sobj_object *l,
                                    const struct sobj_list_copy *copy,
                                    const sobj_cell *cells);
 
+/* ---- pins: how a host looks at an item again without a section.
+ *
+ * A pin is a reference to the memory in which the present content of a list lies, as far
+ * as its first SOBJ_LIST_PINNED items go: that stays readable, whatever happens to the
+ * list, which drops its items all the same. While it is the content,
+ *
+ *     cell = sobj_list_pin_look(pin, index, place);
+ *     if (cell != SOBJ_NO_CELL)
+ *         cell is item `index` at this moment
+ *     else
+ *         nothing follows: ask the list
+ *
+ * As with sobj_list_look, an immediate is the value, and a pointer may be compared. An
+ * operation that moves items makes another content; the host should then end the pin,
+ * which holds up to 8 bytes for each of these items. All but the end of a pin need the
+ * list; threads that use one exclude each other. */
+#define SOBJ_LIST_PINNED 4032u
+
+struct sobj_list_pin {
+    void *const *root; /* says which content is the present one: */
+    void *content;     /* this, if it is the pin's */
+    const uint64_t
+        *word; /* the length up to SOBJ_LIST_MAX, and above it the removals */
+    const uint64_t *renewals; /* where it is said that they may have gone round */
+    uint64_t renewed;         /* what was said there */
+};
+
+/* Returns: false: not now. Never blocks. */
+bool sobj_list_pin_init(struct sobj_list_pin *pin, struct sobj_object *l);
+/* Returns: whether the pin's content is the present one. To be asked now and then when
+ * nothing followed from a look. */
+bool sobj_list_pin_renew(struct sobj_list_pin *pin);
+/* Returns: where item `index` lies as long as there is the pin; NULL: the pin does not
+ * keep it. */
+const sobj_cell *sobj_list_pin_place(const struct sobj_list_pin *pin, uint64_t index);
+/* Ends the pin. The list itself may be gone. */
+void sobj_list_pin_fini(struct sobj_list_pin *pin);
+
+/* See above. `place` is that of `index`. Progress: wait-free. */
+static inline sobj_cell sobj_list_pin_look(const struct sobj_list_pin *pin,
+                                           uint64_t index, const sobj_cell *place)
+{
+    /* SeqCst: the first load; against stores of others to other places, as those of
+     * every read. */
+    const void *content = __atomic_load_n(pin->root, __ATOMIC_SEQ_CST);
+    /* SeqCst: as above; acquires what was published, and precedes the cell. */
+    uint64_t word = __atomic_load_n(pin->word, __ATOMIC_SEQ_CST);
+    /* SeqCst: as above; precedes the second look at the word. */
+    sobj_cell cell = __atomic_load_n(place, __ATOMIC_SEQ_CST);
+    /* Acquire: what precedes a removal that is seen here is seen below. */
+    uint64_t moved = word ^ __atomic_load_n(pin->word, __ATOMIC_ACQUIRE);
+    /* Relaxed: the last load, by the acquire above. */
+    uint64_t renewed = __atomic_load_n(pin->renewals, __ATOMIC_RELAXED);
+
+    return content == pin->content && index < (word & SOBJ_LIST_MAX) &&
+                   moved <= SOBJ_LIST_MAX && renewed == pin->renewed
+               ? cell
+               : SOBJ_NO_CELL;
+}
+
 #endif

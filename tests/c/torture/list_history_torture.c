@@ -75,6 +75,40 @@ static int64_t snapshot(struct sobj_object *l, int64_t *digest)
     return len;
 }
 
+/* A member's pin, and the places that it knows by it. */
+static _Thread_local struct {
+    bool held;
+    struct sobj_list_pin pin;
+    const sobj_cell *places[2 * LONG_ENOUGH];
+} pinned;
+
+static void unpin(void)
+{
+    if (pinned.held)
+        sobj_list_pin_fini(&pinned.pin);
+    memset(&pinned, 0, sizeof pinned);
+}
+
+/* Reads an item through the pin. Returns: ABSENT if that says nothing, or not what can be
+ * taken without a reference. */
+static int64_t get_pinned(struct sobj_object *l, int64_t index)
+{
+    sobj_cell cell = SOBJ_NO_CELL;
+
+    if (index < 0 || index >= 2 * LONG_ENOUGH)
+        return ABSENT;
+    const sobj_cell **place = &pinned.places[index];
+    if (!pinned.held)
+        pinned.held = sobj_list_pin_init(&pinned.pin, l);
+    if (pinned.held && *place == NULL)
+        *place = sobj_list_pin_place(&pinned.pin, (uint64_t)index);
+    if (*place != NULL)
+        cell = sobj_list_pin_look(&pinned.pin, (uint64_t)index, *place);
+    if (cell == SOBJ_NO_CELL && pinned.held && !sobj_list_pin_renew(&pinned.pin))
+        unpin();
+    return sobj_is_int(cell) ? sobj_to_int(cell) : ABSENT;
+}
+
 /* Does what `op` says. Returns: the first result. */
 static int64_t run_one(struct sobj_object *l, const struct op *op, int64_t *second)
 {
@@ -85,7 +119,9 @@ static int64_t run_one(struct sobj_object *l, const struct op *op, int64_t *seco
 
     switch ((enum list_kind)op->kind) {
     case LIST_GET:
-        *second = list_at(l, index);
+        *second = get_pinned(l, index);
+        if (*second == ABSENT)
+            *second = list_at(l, index);
         return *second != ABSENT;
     case LIST_LEN:
         return (int64_t)sobj_list_len(l);
@@ -170,6 +206,7 @@ static void record(struct member *m, struct round *r)
         int64_t first = run_one(r->l, op, &second);
         history_respond(&r->h, op, first, second);
     }
+    unpin();
 }
 
 static void round_begin(struct round *r, uint64_t seed)

@@ -193,12 +193,32 @@ static void read_all(struct world *w)
     } while (n == 50);
 }
 
+/* A few looks through a pin of their own. */
+static void look_about(struct world *w, struct rng *r)
+{
+    struct sobj_list_pin pin;
+
+    if (!sobj_list_pin_init(&pin, w->l))
+        return;
+    do {
+        uint64_t index = rng_below(r, sobj_list_len(w->l) + 1);
+        const sobj_cell *place = sobj_list_pin_place(&pin, index);
+        for (int i = 0; place != NULL && i < 20; i++) {
+            sobj_cell cell = sobj_list_pin_look(&pin, index, place);
+            expect(!sobj_is_int(cell) || is_value(sobj_to_int(cell)), "look");
+        }
+    } while (rng_below(r, 20) != 0 && sobj_list_pin_renew(&pin));
+    sobj_list_pin_fini(&pin);
+}
+
 static void work(struct member *m)
 {
     struct world *w = m->shared;
 
     while (crew_running(m)) {
-        if (m->index == 0 && rng_below(&m->rng, 4) == 0)
+        if (rng_below(&m->rng, 20) == 0)
+            look_about(w, &m->rng);
+        else if (m->index == 0 && rng_below(&m->rng, 4) == 0)
             read_all(w);
         else if (w->moves && rng_below(&m->rng, 30) == 0)
             move(w, &m->rng);
@@ -211,10 +231,14 @@ static void work(struct member *m)
 
 static void check_world(struct world *w)
 {
+    static const struct sobj_slice two = {-2, INT64_MAX, 1};
     struct sobj_list_copy copy;
     int64_t sum = 0;
 
     list_check(w->l, "after a crew");
+    /* What was there for pins goes with the next removal of some. */
+    expect(list_extend(w->l, 0, 2) == SOBJ_OK, "extend");
+    expect(sobj_list_delete_slice(w->l, &two) == SOBJ_OK, "cut");
     expect(sobj_list_copy_init(&copy, w->l, NULL) == SOBJ_OK, "copy");
     for (uint64_t i = 0; i < copy.len; i++)
         sum += number_of(copy.cells[i]);
