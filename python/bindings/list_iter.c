@@ -53,20 +53,31 @@ static PyObject *exhausted(ListIter *self)
     return NULL;
 }
 
-static PyObject *iter_next(PyObject *op)
+static __attribute__((noinline)) PyObject *next_slow(ListIter *self, int64_t index)
 {
-    ListIter *self = (ListIter *)op;
-    int64_t index = index_load(self);
-    PyObject *item;
+    PyObject *item = sobj_list_item_looked(self->list, index);
 
-    if (index < 0)
-        return NULL;
-    item = sobj_list_item(self->list, index);
     if (item != NULL || PyErr_Occurred())
         index_store(self, index + self->step);
     else
         exhausted(self);
     return item;
+}
+
+/* Apart from the rest, so that it needs no registers for that. */
+static PyObject *iter_next(PyObject *op)
+{
+    ListIter *self = (ListIter *)op;
+    int64_t index = index_load(self);
+    PyObject *ready;
+
+    if (index < 0)
+        return NULL;
+    ready = sobj_shelf_get((const ListHandle *)self->list, index);
+    if (ready == NULL)
+        return next_slow(self, index);
+    index_store(self, index + self->step);
+    return ready;
 }
 
 PyDoc_STRVAR(length_hint_doc,

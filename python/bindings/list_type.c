@@ -32,10 +32,8 @@ PyObject *sobj_list_item_slow(SobjHandle *self, int64_t index, sobj_cell cell)
 }
 #endif
 
-static PyObject *item_or_error(PyObject *self, int64_t index)
+static PyObject *or_error(PyObject *item)
 {
-    PyObject *item = sobj_list_item((SobjHandle *)self, index);
-
     if (item == NULL && !PyErr_Occurred())
         PyErr_SetString(PyExc_IndexError, OUT_OF_RANGE);
     return item;
@@ -67,21 +65,35 @@ static PyObject *not_an_index(PyObject *object)
     return NULL;
 }
 
-static PyObject *list_subscript(PyObject *self, PyObject *item)
+static __attribute__((noinline)) PyObject *subscript_slow(PyObject *self,
+                                                          PyObject *item)
 {
     int64_t index;
 
     if (__builtin_expect(PyLong_CheckExact(item) || PyIndex_Check(item), 1))
-        return index_of(item, &index) < 0 ? NULL : item_or_error(self, index);
+        return index_of(item, &index) < 0
+                   ? NULL
+                   : or_error(sobj_list_item_looked((SobjHandle *)self, index));
     if (PySlice_Check(item))
         return sobj_list_get_slice((SobjHandle *)self, item);
     return not_an_index(item);
 }
 
+/* Apart from the rest, so that it needs no registers for that. */
+static PyObject *list_subscript(PyObject *self, PyObject *item)
+{
+    PyObject *ready = NULL;
+
+    if (PyLong_CheckExact(item) && PyUnstable_Long_IsCompact((PyLongObject *)item))
+        ready = sobj_shelf_get((ListHandle *)self,
+                               PyUnstable_Long_CompactValue((PyLongObject *)item));
+    return ready != NULL ? ready : subscript_slow(self, item);
+}
+
 /* For C code that asks by number: an index below 0 has had the length added. */
 static PyObject *list_item(PyObject *self, Py_ssize_t index)
 {
-    return item_or_error(self, index < 0 ? INT64_MAX : index);
+    return or_error(sobj_list_item((SobjHandle *)self, index < 0 ? INT64_MAX : index));
 }
 
 static Py_ssize_t list_length(PyObject *self)
@@ -438,12 +450,13 @@ static PyObject *list_increment(PyObject *op, PyObject *const *args, Py_ssize_t 
 /* ---- size */
 
 PyDoc_STRVAR(sizeof_doc, "__sizeof__($self, /)\n--\n\n"
-                         "Return the bytes of the handle and of the shared list, "
-                         "without values.");
+                         "Return the bytes of the handle with its ready objects' "
+                         "places and of the\nshared list, without values.");
 
 static PyObject *list_sizeof(PyObject *self, PyObject *unused)
 {
     return PyLong_FromSize_t((size_t)Py_TYPE(self)->tp_basicsize +
+                             sobj_shelf_bytes((ListHandle *)self) +
                              sobj_list_bytes(sobj_handle_core(self)));
 }
 
@@ -542,6 +555,7 @@ static PyGetSetDef list_getset[] = {
 
 static void list_fini(SobjHandle *self)
 {
+    sobj_shelf_fini((ListHandle *)self);
     sobj_ready_leave(self->state, ((ListHandle *)self)->reader);
 }
 

@@ -8,9 +8,13 @@
 #include "ready.h"
 #include "sharedobj/list.h"
 
+struct sobj_shelf;
+
 typedef struct {
     SobjHandle handle;
-    bool reader; /* counts among the readers of ready objects (ready.h) */
+    bool reader;  /* counts among the readers of ready objects (ready.h) */
+    size_t reads; /* that might have been made by the shelf, if there were one */
+    struct sobj_shelf *shelf; /* NULL: none; list_shelf.c */
 } ListHandle;
 
 static inline bool sobj_list_check(PyObject *obj)
@@ -19,13 +23,72 @@ static inline bool sobj_list_check(PyObject *obj)
            sobj_type_of(sobj_handle_core(obj)) == SOBJ_TYPE_LIST;
 }
 
-/* list_type.c */
+/* ---- list_shelf.c: the ready objects of one handle, by index.
+ *
+ * Beside the object of an item lies the place where the list has the item's word, which
+ * a pin keeps readable. While the word is the one of which the object was made, the object
+ * is the item: a read needs no section, and looks for nothing.
+ *
+ *   Z1  An entry with an object owns it, and a reference to its blob, if the cell is one:
+ *       so no other blob can be at that address (Y1 in ready.h). The object is plain, and
+ *       what the cell means (Y2).
+ *   Z2  An entry is filled when the same word has come twice. What is read once only, and
+ *       what changes from read to read, costs a look and a store.
+ *   Z3  A shelf is made when there were as many reads as it has room for, and goes when
+ *       the list has another content, and with the handle, at collect(), and when the
+ *       module is cleared. Before anything is let go of, which may run any code, it is
+ *       out of the handle's reach.
+ *   Z4  It is guarded by the GIL. Free-threaded there is none, as in ready.h. */
+#ifndef Py_GIL_DISABLED
+struct sobj_shelf_entry {
+    const sobj_cell *place; /* NULL: not asked for yet */
+    sobj_cell cell;         /* what was read there last */
+    PyObject *object;       /* NULL: none */
+};
+struct sobj_shelf {
+    struct sobj_list_pin pin;
+    ListHandle *owner;
+    struct sobj_shelf *next, **link; /* all those of the module */
+    size_t size, bytes;              /* entries; of the blobs */
+    struct sobj_shelf_entry entries[];
+};
+
+/* Returns: a new reference to item `index`; NULL: it is not ready. */
+static inline PyObject *sobj_shelf_get(const ListHandle *self, int64_t index)
+{
+    const struct sobj_shelf *s = self->shelf;
+    const struct sobj_shelf_entry *e;
+
+    if (s == NULL || (uint64_t)index >= s->size)
+        return NULL;
+    e = &s->entries[index];
+    if (e->object == NULL ||
+        sobj_list_pin_look(&s->pin, (uint64_t)index, e->place) != e->cell)
+        return NULL;
+    return Py_NewRef(e->object);
+}
+/* Item `index` was read: the object (borrowed) of a cell that is an
+ * immediate, or kept alive by somebody. May run any code. */
+void sobj_shelf_note(ListHandle *self, uint64_t index, sobj_cell cell,
+                     PyObject *object);
+#else
+static inline PyObject *sobj_shelf_get(const ListHandle *self, int64_t index)
+{
+    return NULL;
+}
+#endif
+/* Returns: bytes of the shelf, without objects. */
+size_t sobj_shelf_bytes(const ListHandle *self);
+/* The handle ends. */
+void sobj_shelf_fini(ListHandle *self);
+
+/* ---- list_type.c */
 
 /* Returns: the handle of a new, empty list; NULL with an exception. */
 PyObject *sobj_list_new_handle(struct sobj_state *state);
 PyObject *sobj_list_item_slow(SobjHandle *self, int64_t index, sobj_cell cell);
 /* Returns: the item; NULL with an exception, or without one: the index is out of range. */
-static inline PyObject *sobj_list_item(SobjHandle *self, int64_t index)
+static inline PyObject *sobj_list_item_looked(SobjHandle *self, int64_t index)
 {
 #ifdef Py_GIL_DISABLED
     /* Without a table a look that finds a pointer would only be one look more. */
@@ -37,17 +100,27 @@ static inline PyObject *sobj_list_item(SobjHandle *self, int64_t index)
     return NULL;
 #else
     sobj_cell cell = sobj_list_look(self->core, index);
-    PyObject *ready;
+    PyObject *item;
 
     if (sobj_is_int(cell))
-        return sobj_decode_int(self->state, cell);
-    if (!sobj_is_pointer(cell))
-        return sobj_decode(self->state, cell);
-    if (cell == SOBJ_NO_CELL)
+        item = sobj_decode_int(self->state, cell);
+    else if (!sobj_is_pointer(cell))
+        item = sobj_decode(self->state, cell);
+    else if (cell == SOBJ_NO_CELL)
         return NULL;
-    ready = sobj_ready_get(self->state, cell);
-    return ready != NULL ? ready : sobj_list_item_slow(self, index, cell);
+    else if ((item = sobj_ready_get(self->state, cell)) == NULL)
+        return sobj_list_item_slow(self, index, cell);
+    if ((uint64_t)index < SOBJ_LIST_PINNED && item != NULL)
+        sobj_shelf_note((ListHandle *)self, (uint64_t)index, cell, item);
+    return item;
 #endif
+}
+/* The same, at once if it is ready. */
+static inline PyObject *sobj_list_item(SobjHandle *self, int64_t index)
+{
+    PyObject *ready = sobj_shelf_get((ListHandle *)self, index);
+
+    return ready != NULL ? ready : sobj_list_item_looked(self, index);
 }
 /* Raises what a status that is not OK means; `out_of_range` is the message of NOT_FOUND.
  * Returns: NULL. */

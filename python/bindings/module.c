@@ -42,6 +42,7 @@ static int module_clear(PyObject *module)
     state->cleared = true;
     sobj_caches_flush(state);
     sobj_ready_flush(state);
+    sobj_shelves_flush(state);
     if (state->local != NULL) {
         sobj_encoded_flush(state->local);
         sobj_known_ints_flush(state->local);
@@ -112,6 +113,7 @@ static PyObject *module_collect(PyObject *module, PyObject *unused)
 
     sobj_caches_flush(state);
     sobj_ready_flush(state);
+    sobj_shelves_flush(state);
     sobj_encoded_flush(state->local);
     sobj_known_ints_flush(state->local);
     sobj_collect();

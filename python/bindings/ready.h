@@ -7,7 +7,9 @@
  *   module's state ──> sets of two entries {cell, object}; ghosts of cells that came once
  *
  * The table is for all containers of an interpreter: the item of a list is found there by
- * its word, whichever list it is in, a key that is a text by its place in the dict.
+ * its word, whichever list it is in, a key that is a text by its place in the dict. What
+ * comes again at the same index of a list is then on the shelf of the list's handle
+ * (list_type.h), which keeps as many bytes.
  *
  *   Y1  An entry owns a reference to its blob. So no other blob can be at that address,
  *       and a word that is equal names that very value, at whatever moment it was read.

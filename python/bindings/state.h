@@ -153,6 +153,7 @@ enum sobj_error {
 
 struct sobj_dict_cache;
 struct sobj_ready;
+struct sobj_shelf;
 
 struct sobj_state {
     PyObject *module; /* borrowed: the state is its memory; NULL before exec */
@@ -163,6 +164,7 @@ struct sobj_state {
     struct sobj_ready *ready;       /* NULL: none; guarded by the GIL; see ready.h */
     unsigned ready_cold;            /* reads that have found none */
     size_t ready_readers;           /* handles for which it is there */
+    struct sobj_shelf *shelves;     /* of all SharedLists; guarded by the GIL */
     /* new references, NULL when cleared */
     PyTypeObject *types[SOBJ_TYPES]; /* by enum sobj_type */
     PyObject *errors[SOBJ_ERRORS];   /* made when first needed; see errors.c */
@@ -195,6 +197,8 @@ void sobj_local_detach(struct sobj_state *state);
 /* Let go of what is kept of strs that were encoded, and of ints. */
 void sobj_encoded_flush(struct sobj_local *local);
 void sobj_known_ints_flush(struct sobj_local *local);
+/* Lets go of the ready objects of all SharedLists; list_shelf.c. */
+void sobj_shelves_flush(struct sobj_state *state);
 /* Returns: the domain of this interpreter, which lives as long as Python code runs in it;
  * NULL with an exception when it has ended. */
 struct sobj_domain *sobj_local_domain(struct sobj_state *state);

@@ -48,6 +48,44 @@ def test_by_every_road():
         )
 
 
+def test_what_another_interpreter_changes_shows_at_once():
+    """Here each item is read often enough to be known; there it grows, is removed and comes
+    back, and goes to another place. No item is ever seen to become less."""
+    s, done = SharedList([0] * 40), AtomicInt()
+    with Sub() as sub:
+
+        def change():
+            sub.run(
+                """if 1:
+                for n in range(1, 6000):
+                    for i in range(0, 40, 7):
+                        s[i] = n if n % 2 else f"{n:08}"
+                    s.pop()
+                    s.append(n)
+                    if n % 1000 == 0:
+                        s.replace([n] * 40)
+                        s.insert(3, n)
+                        s.pop(3)
+                done.set(1)
+                s = done = None
+                """,
+                s=s,
+                done=done,
+            )
+
+        changer = in_thread(change)
+        seen = [0] * 41
+        while not done and changer.is_alive():
+            for _ in range(50):
+                for i, value in enumerate(s):
+                    assert int(value) >= seen[i]
+                    seen[i] = int(value)
+                for i in range(39):
+                    assert int(s[i]) >= seen[i]
+        changer.join()
+    assert int(s[0]) == int(s[39]) == 5999
+
+
 def test_in_an_interpreter_that_cannot_import_the_package():
     s = SharedList("ab")
     with Sub() as sub:
