@@ -72,9 +72,14 @@
  *   wake-up; it waits anew like one that has just come. The proof never asks how
  *   much a waiter wants.
  *
- *   A limit (queues). Room is limit - messages; a lower limit lowers it, which K >= M
- *   survives. A higher one is stored and then wakes everybody in `senders`: no W stays for
- *   which the proof would have to hold, and who enters later sees the new limit (P1).
+ *   A limit (queues). Room, the M of senders, is limit - messages. A lower limit lowers
+ *   it, below 0 if need be, which K >= M survives; whoever is woken meanwhile finds M at 0
+ *   or less, which lowers K. A limit that is higher by n adds n to M, and then n wake-ups
+ *   to K, or as many as there are waiters. The exchange of the limit says by how much it
+ *   is higher, so that setters who race have added all of it together. Where there is no
+ *   limit, M has no bound: that is stored and then wakes everybody in `senders`. No W
+ *   stays for which the proof would have to hold, and who enters later sees that limit or
+ *   one after it (P1): so a limit after none need not wake anybody.
  *
  *   A finder of an empty queue must not pass its wake-up on: two waiters would hand it
  *   to each other for ever.

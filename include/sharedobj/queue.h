@@ -6,7 +6,8 @@
  * until somebody says that one task is done.
  *
  *                     progress    waits for
- *   maxsize           wait-free   nothing; setting it wakes every sender that waits
+ *   maxsize           wait-free   nothing; setting a higher one wakes as many senders
+ *                                 as there are more places, setting none wakes all
  *   shutdown          lock-free*  nothing; wakes every waiter (* as in channel.h)
  *   unfinished        lock-free   nothing
  *   task_done         lock-free   nothing
